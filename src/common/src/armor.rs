@@ -1,0 +1,136 @@
+//! PEM (RFC 7468), read strictly: one spelling for each object.
+
+use crate::reason::Reason;
+use pem::{EncodeConfig, LineEnding, Pem};
+use std::borrow::Cow;
+
+/// The largest object, in octets of DER.
+pub const MAX_OBJECT_SIZE: usize = 1024 * 1024;
+/// The largest file that is read: an object in PEM, or a handful of certificates.
+pub const MAX_FILE_SIZE: usize = 1536 * 1024;
+/// The most certificates in one file.
+const MAX_CERTIFICATES: usize = 32;
+
+/// The label of tokens and records, the one that CMS tools expect.
+const CMS_LABEL: &str = "CMS";
+/// The label of certificates.
+const CERTIFICATE_LABEL: &str = "CERTIFICATE";
+
+/// The DER of a token or record that came as PEM or DER.
+///
+/// PEM is one `CMS` block of canonical base64 in lines of 64, with `\n` or `\r\n` throughout, and nothing around it.
+pub fn decode_object(file: &[u8]) -> Result<Cow<'_, [u8]>, Reason> {
+    if file.len() > MAX_FILE_SIZE {
+        return Err(Reason::TooLarge { limit: MAX_FILE_SIZE });
+    }
+    // A SEQUENCE: every object of ours in DER begins so, and no PEM text does.
+    let der = if file.first() == Some(&0x30) {
+        Cow::Borrowed(file)
+    } else {
+        let mut blocks = decode(file, CMS_LABEL)?;
+        match (blocks.pop(), blocks.is_empty()) {
+            (Some(der), true) => Cow::Owned(der),
+            _ => return Err(Reason::NotPem("expected one CMS block")),
+        }
+    };
+    if der.len() > MAX_OBJECT_SIZE { Err(Reason::TooLarge { limit: MAX_OBJECT_SIZE }) } else { Ok(der) }
+}
+
+/// PEM of a token or record.
+pub fn encode_object(der: &[u8]) -> String {
+    encode(CMS_LABEL, der)
+}
+
+/// The DER of each certificate in a PEM file, or of the one in a DER file.
+///
+/// Text outside the blocks is refused here as well: a comment that says other than the certificate misleads.
+pub fn decode_certificates(file: &[u8]) -> Result<Vec<Vec<u8>>, Reason> {
+    if file.len() > MAX_FILE_SIZE {
+        return Err(Reason::TooLarge { limit: MAX_FILE_SIZE });
+    }
+    if file.first() == Some(&0x30) {
+        return Ok(vec![file.to_vec()]);
+    }
+    let blocks = decode(file, CERTIFICATE_LABEL)?;
+    if blocks.len() > MAX_CERTIFICATES { Err(Reason::NotPem("more than 32 certificates")) } else { Ok(blocks) }
+}
+
+/// PEM of a certificate.
+pub fn encode_certificate(der: &[u8]) -> String {
+    encode(CERTIFICATE_LABEL, der)
+}
+
+fn encode(label: &str, der: &[u8]) -> String {
+    pem::encode_config(&Pem::new(label, der), EncodeConfig::new().set_line_ending(LineEnding::LF))
+}
+
+fn decode(file: &[u8], label: &str) -> Result<Vec<Vec<u8>>, Reason> {
+    let blocks = pem::parse_many(file).map_err(|_| Reason::NotPem("not PEM text"))?;
+    if blocks.is_empty() {
+        return Err(Reason::NotPem("no PEM block"));
+    }
+    if blocks.iter().any(|block| block.tag() != label) {
+        return Err(Reason::NotPem("a block with another label"));
+    }
+    // What encodes to the same octets has no second spelling: no headers, no other base64, nothing outside.
+    let same = |ending| {
+        let config = EncodeConfig::new().set_line_ending(ending);
+        let mut rest = Some(file);
+        for block in &blocks {
+            let text = pem::encode_config(&Pem::new(label, block.contents()), config);
+            rest = rest.and_then(|rest| rest.strip_prefix(text.as_bytes()));
+        }
+        rest.is_some_and(<[u8]>::is_empty)
+    };
+    if !same(LineEnding::LF) && !same(LineEnding::CRLF) {
+        return Err(Reason::NotPem("not in canonical form: base64 in lines of 64, nothing outside the blocks"));
+    }
+    Ok(blocks.into_iter().map(Pem::into_contents).collect())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_spelling_only() {
+        let text = encode_object(&[0x30; 100]);
+        assert_eq!(decode_object(text.as_bytes()).unwrap(), &[0x30; 100][..]);
+        assert_eq!(decode_object(text.replace('\n', "\r\n").as_bytes()).unwrap(), &[0x30; 100][..]);
+        let bad = [
+            String::new(),
+            "x".to_owned(),
+            format!("a comment\n{text}"),
+            format!("{text}trailing"),
+            format!("{text}\n"),
+            text.trim_end().to_owned(),
+            text.replacen('\n', "\r\n", 1),
+            text.replacen('\n', "\nKey: value\n\n", 1),
+            text.replace("CMS", "PKCS7"),
+            text.replace("MDAw", "MDAw "),
+            text.repeat(2),
+            text.replace("\nMDAw", "\n\nMDAw"),
+        ];
+        for text in bad {
+            assert!(matches!(decode_object(text.as_bytes()), Err(Reason::NotPem(_))), "{text}");
+        }
+        // 100 octets leave 4 unused bits in the last base64 digit: only zero ones are canonical.
+        let last = text.rfind("MA==").unwrap();
+        let mut other = text.clone();
+        other.replace_range(last..last + 2, "MB");
+        assert!(decode_object(other.as_bytes()).is_err());
+        for at in 0..text.len() {
+            let mut changed = text.clone().into_bytes();
+            changed[at] ^= 1;
+            assert!(decode_object(&changed).ok().as_deref() != Some(&[0x30; 100][..]), "octet {at}");
+        }
+    }
+
+    #[test]
+    fn large_files_are_refused_unread() {
+        assert_eq!(decode_object(&vec![0x30; MAX_FILE_SIZE + 1]), Err(Reason::TooLarge { limit: MAX_FILE_SIZE }));
+        assert_eq!(decode_object(&vec![0x30; MAX_OBJECT_SIZE + 1]), Err(Reason::TooLarge { limit: MAX_OBJECT_SIZE }));
+        assert!(decode_certificates(&vec![b'-'; MAX_FILE_SIZE + 1]).is_err());
+    }
+}

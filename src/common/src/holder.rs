@@ -1,0 +1,175 @@
+//! Whether a grant admits a holder: the path to its anchor, the roles, the slot and the criteria.
+
+use crate::{
+    anchors::Anchors,
+    asn1::Octets,
+    challenge::Slot,
+    oid,
+    reason::{Reason, role_of},
+    token::{AltNameForm, Criterion, Grant, HolderAnchor},
+};
+use countersign_pki::{Budget, Certificate, PathRules, Time, ValidatedPath, attributes, validate_path};
+use der::{Tag, Tagged};
+use sha2::{Digest as _, Sha256};
+use x509_cert::ext::pkix::name::GeneralName;
+
+/// A holder whom a grant admits, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// Number of the grant.
+    pub grant: u16,
+    /// Indices into the issuers given, of those that belong into the record: all between the holder and the anchor,
+    /// and the anchor itself where the grant names it by key digest.
+    pub issuers: Vec<usize>,
+    /// The anchor's subject, for a person to read.
+    pub anchor_subject: String,
+}
+
+/// Judges a holder's certificate by one grant at a time.
+pub(crate) fn admit(
+    grant: &Grant,
+    holder: &Certificate<'_>,
+    issuers: &[Certificate<'_>],
+    slot: Slot,
+    at: Time,
+    anchors: &Anchors<'_>,
+    budget: &mut Budget,
+) -> Result<Admission, Reason> {
+    if slot == Slot::Authentication && !grant.authentication_slot {
+        return Err(Reason::SlotNotAllowed { grant: grant.number, slot });
+    }
+    for certificate in issuers.iter().chain([holder]) {
+        if let Some(role) =
+            certificate.extended_key_usages().unwrap_or_default().iter().find_map(|usage| role_of(*usage))
+        {
+            return Err(Reason::RoleMixed(role));
+        }
+    }
+    let mut buffer = Vec::new();
+    let (anchor, among_issuers) = match grant.anchor(&mut buffer)? {
+        HolderAnchor::Certificate(der) => (Certificate::from_der(der).map_err(Reason::Holder)?, None),
+        HolderAnchor::KeyDigest(key_digest) => {
+            let place = issuers
+                .iter()
+                .position(|issuer| Octets(Sha256::digest(issuer.spki()).into()) == key_digest)
+                .ok_or(Reason::AnchorNotPresent { key_digest })?;
+            (issuers[place].clone(), Some(place))
+        }
+    };
+    let anchor = core::slice::from_ref(&anchor);
+    if issuers.iter().chain(anchor).any(|issuer| anchors.have_key_of(issuer)) {
+        return Err(Reason::RoleMixed("a token anchor as holder anchor"));
+    }
+    let rules = PathRules { time: at, extended_key_usage: None, signing: true };
+    let path = validate_path(holder, issuers, anchor, &rules, budget).map_err(Reason::Holder)?;
+    if grant.direct_issuer && !path.intermediates().is_empty() {
+        return Err(Reason::NotDirectlyIssued { grant: grant.number });
+    }
+    for criterion in grant.criteria.as_deref().unwrap_or_default() {
+        if !meets(criterion, holder, &path) {
+            return Err(Reason::Criterion { grant: grant.number, criterion: criterion.to_string() });
+        }
+    }
+    let needed = path.intermediates().iter().copied().chain(among_issuers).collect();
+    Ok(Admission { grant: grant.number, issuers: needed, anchor_subject: anchor[0].subject_text() })
+}
+
+fn meets(criterion: &Criterion, holder: &Certificate<'_>, path: &ValidatedPath) -> bool {
+    match criterion {
+        Criterion::Policy(policy) => path.policies().contains(policy),
+        Criterion::ExtendedKeyUsage(usage) => holder.extended_key_usages().is_some_and(|usages| usages.contains(usage)),
+        Criterion::Subject(wanted) => attributes(holder.subject()).into_iter().flatten().any(|attribute| {
+            attribute.kind == wanted.attribute && attribute.text().is_some_and(|text| matches(&wanted.pattern, &text))
+        }),
+        Criterion::SubjectAltName(wanted) => {
+            let pattern = wanted.pattern.to_ascii_lowercase();
+            holder
+                .subject_alt_names()
+                .iter()
+                .filter_map(|name| alt_name_text(name, wanted.form))
+                .any(|text| matches(&pattern, &text.to_ascii_lowercase()))
+        }
+        Criterion::Certificate(digest) => holder.digest() == digest.0,
+    }
+}
+
+fn alt_name_text(name: &GeneralName, form: AltNameForm) -> Option<String> {
+    match (form, name) {
+        (AltNameForm::Rfc822Name, GeneralName::Rfc822Name(text))
+        | (AltNameForm::DnsName, GeneralName::DnsName(text))
+        | (AltNameForm::Uri, GeneralName::UniformResourceIdentifier(text)) => Some(text.as_str().to_owned()),
+        (AltNameForm::UserPrincipalName, GeneralName::OtherName(other))
+            if other.type_id == oid::USER_PRINCIPAL_NAME && other.value.tag() == Tag::Utf8String =>
+        {
+            core::str::from_utf8(other.value.value()).ok().map(str::to_owned)
+        }
+        _ => None,
+    }
+}
+
+/// Whether a text matches a pattern in which `*` stands for any run of characters. The runs are taken as short as
+/// possible from the left, which needs no going back.
+fn matches(pattern: &str, text: &str) -> bool {
+    let mut pieces = pattern.split('*');
+    let first = pieces.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
+    let Some(last) = pieces.next_back() else {
+        return rest.is_empty();
+    };
+    for piece in pieces {
+        match rest.find(piece) {
+            Some(at) => rest = &rest[at + piece.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+/// The criterion in words, as a verdict tells it.
+impl core::fmt::Display for Criterion {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Policy(policy) => write!(f, "certificate policy {policy}"),
+            Self::ExtendedKeyUsage(usage) => write!(f, "extended key usage {usage}"),
+            Self::Subject(wanted) => write!(f, "subject attribute {} like {:?}", wanted.attribute, wanted.pattern),
+            Self::SubjectAltName(wanted) => {
+                let form = match wanted.form {
+                    AltNameForm::UserPrincipalName => "user principal name",
+                    AltNameForm::Rfc822Name => "e-mail address",
+                    AltNameForm::DnsName => "DNS name",
+                    AltNameForm::Uri => "URI",
+                };
+                write!(f, "{form} like {:?}", wanted.pattern)
+            }
+            Self::Certificate(digest) => write!(f, "the certificate with SHA-256 {digest}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn patterns() {
+        for (pattern, text, expected) in [
+            ("abc", "abc", true),
+            ("abc", "abcd", false),
+            ("*", "", true),
+            ("a*", "abc", true),
+            ("*c", "abc", true),
+            ("a*c", "ac", true),
+            ("a*a", "a", false),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-c-b", false),
+            ("**", "x", true),
+            ("*é*", "café au lait", true),
+            ("", "", true),
+            ("", "x", false),
+        ] {
+            assert_eq!(matches(pattern, text), expected, "{pattern:?} {text:?}");
+        }
+    }
+}

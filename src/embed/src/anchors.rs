@@ -1,0 +1,57 @@
+//! Where a product's trust anchors come from.
+
+use crate::store::{Store, StoreError};
+use countersign_common::{Reason, decode_certificates};
+use std::borrow::Cow;
+
+/// The roots of the token authority that a product trusts.
+///
+/// Which of the two sources it is, the owner decides when the product is built. There is no falling back from one to
+/// the other, and nothing else is ever a source: not the environment, not a token, not a file that a user names.
+#[derive(Clone, Debug)]
+pub struct Anchors {
+    source: AnchorSource,
+    pem: Cow<'static, [u8]>,
+}
+
+/// Where trust anchors come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnchorSource {
+    /// Compiled into the program.
+    Compiled,
+    /// The administrator's file in the store: right only where the product's owner and the machine's administrator
+    /// are one organisation.
+    AdministratorStore,
+}
+
+impl Anchors {
+    /// Anchors that are part of the program, as PEM or as the DER of one certificate.
+    pub const fn compiled(pem: &'static [u8]) -> Self {
+        Self { source: AnchorSource::Compiled, pem: Cow::Borrowed(pem) }
+    }
+
+    /// The anchors that the administrator placed in the store. Whoever can write that file decides what is trusted.
+    pub const fn administrator_store() -> Self {
+        Self { source: AnchorSource::AdministratorStore, pem: Cow::Borrowed(&[]) }
+    }
+
+    /// Where these anchors come from.
+    pub const fn source(&self) -> AnchorSource {
+        self.source
+    }
+
+    /// DER of each certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::NoAnchors`] where there are none, [`Reason::StoreUnreadable`] where the administrator's file cannot be
+    /// read, else what is wrong with the PEM.
+    pub fn certificates(&self, store: &Store) -> Result<Vec<Vec<u8>>, Reason> {
+        let unreadable = |error: StoreError| Reason::StoreUnreadable(error.to_string());
+        let pem = match self.source {
+            AnchorSource::Compiled => Cow::Borrowed(&*self.pem),
+            AnchorSource::AdministratorStore => Cow::Owned(store.anchors().map_err(unreadable)?.unwrap_or_default()),
+        };
+        if pem.is_empty() { Err(Reason::NoAnchors) } else { decode_certificates(&pem) }
+    }
+}

@@ -1,0 +1,88 @@
+//! Is this product activated on this machine?
+//!
+//! ```no_run
+//! use countersign::{Anchors, Product, check};
+//!
+//! // The roots of the owner's token authority, compiled in: nobody on the machine can exchange them.
+//! # const ROOTS: &[u8] = b"";
+//! // const ROOTS: &[u8] = include_bytes!("anchors.pem");
+//! let verdict = check(&Product::new("control-room"), &Anchors::compiled(ROOTS));
+//! if !verdict.state.is_activated() {
+//!     eprintln!("{} [{}]", verdict.reason, verdict.reason.code());
+//! }
+//! ```
+//!
+//! [`check`] reads the activation records in the machine's store, verifies every signature from the token authority's
+//! root down to the card's, compares the machine with the recorded one and returns a reasoned [`Verdict`]. It writes
+//! nothing, needs no card, no network and no secret, and trusts no stored result. It reports; what the product does
+//! about it is the product's own decision.
+
+mod anchors;
+mod clock;
+mod file;
+mod machine;
+mod store;
+
+pub use anchors::{AnchorSource, Anchors};
+pub use clock::now;
+pub use countersign_common::{
+    ComparisonOutcome, ComponentFact, ComponentKind, ComponentMatch, Evidence, MachineComparison, MachineFacts,
+    Product, Reason, Remedy, State, Time, Verdict,
+    token::{Entitlement, ProductVersion},
+};
+pub use machine::{LocalMachine, Machine, RecordedMachine};
+pub use store::{MAX_RECORDS, MAX_TOKENS, Store, StoreError};
+
+use countersign_common::{Facts, validate};
+
+/// Whether a product is activated on this machine, from the system's store.
+///
+/// Takes about as long as the signature verifications it makes, four for a token signer and a holder that their roots
+/// certified directly: a millisecond with P-256.
+pub fn check(product: &Product<'_>, anchors: &Anchors) -> Verdict {
+    assess(&Store::system(), product, anchors, &LocalMachine)
+}
+
+/// As [`check`], with a store and a machine of the caller's choice: for a product that keeps its store elsewhere, and
+/// for the verifier.
+///
+/// Of several records the one that activates is told of, else the refusal that says most.
+pub fn assess(store: &Store, product: &Product<'_>, anchors: &Anchors, machine: &dyn Machine) -> Verdict {
+    let unreadable = |error: StoreError| Verdict::new(Reason::StoreUnreadable(error.to_string()));
+    let roots = match anchors.certificates(store) {
+        Ok(roots) => roots,
+        Err(reason) => return Verdict::new(reason),
+    };
+    let parsed = match countersign_common::Anchors::new(roots.iter().map(Vec::as_slice)) {
+        Ok(parsed) => parsed,
+        Err(error) => return Verdict::new(Reason::Signer(error)),
+    };
+    let records = match store.records(product.id) {
+        Ok(records) => records,
+        Err(error) => return unreadable(error),
+    };
+    if records.is_empty() {
+        return Verdict::new(Reason::NotActivated);
+    }
+    let newest_time_seen = match store.newest_time_seen() {
+        // The verifier writes the floor before the first record: without it somebody took it away.
+        Ok(None) => return unreadable(StoreError::FloorMissing),
+        Ok(time) => time,
+        Err(error) => return unreadable(error),
+    };
+    let facts = Facts { now: now(), newest_time_seen, product: *product, machine: &machine.facts(), anchors: &parsed };
+    let mut best: Option<Verdict> = None;
+    for record in &records {
+        let verdict = validate(record, &facts);
+        if best.as_ref().is_none_or(|best| telling(&verdict) > telling(best)) {
+            best = Some(verdict);
+        }
+    }
+    best.unwrap_or_else(|| Verdict::new(Reason::NotActivated))
+}
+
+/// What orders verdicts: the reason's rank, then the token version, then the time of activation.
+fn telling(verdict: &Verdict) -> (u8, u32, Option<Time>) {
+    let revision = verdict.evidence.token.as_ref().map_or(0, |token| token.revision);
+    (verdict.reason.rank(), revision, verdict.activated)
+}

@@ -1,0 +1,341 @@
+//! A certificate, parsed once and borrowed.
+
+use crate::{
+    algorithm::SignatureAlgorithm,
+    error::{PathError, PathErrorKind},
+    name::{attributes, display_name},
+    oid,
+    time::Time,
+    verify::{PublicKey, SignatureError},
+};
+use der::{Decode, Reader, SliceReader, Tag, TagNumber, asn1::AnyRef, asn1::BitStringRef, asn1::ObjectIdentifier};
+use sha2::{Digest as _, Sha256};
+use std::sync::OnceLock;
+use x509_cert::ext::{
+    Extension,
+    pkix::{
+        AuthorityKeyIdentifier, BasicConstraints, CertificatePolicies, ExtendedKeyUsage, SubjectAltName,
+        SubjectKeyIdentifier,
+    },
+};
+
+pub use x509_cert::ext::pkix::KeyUsage;
+
+/// The largest certificate that is read, in octets.
+pub const MAX_CERTIFICATE_SIZE: usize = 16 * 1024;
+/// The most extensions that a certificate may have.
+const MAX_EXTENSIONS: usize = 64;
+/// RFC 5280 4.1.2.2: at most 20 octets.
+const MAX_SERIAL_SIZE: usize = 20;
+
+/// An X.509 version 3 certificate (RFC 5280 4.1), parsed once from DER that it borrows.
+///
+/// Signatures are verified over the octets received; nothing is encoded again.
+#[derive(Clone, Debug)]
+pub struct Certificate<'a> {
+    der: &'a [u8],
+    tbs: &'a [u8],
+    serial: &'a [u8],
+    issuer: &'a [u8],
+    subject: &'a [u8],
+    spki: &'a [u8],
+    not_before: Time,
+    not_after: Time,
+    signature_algorithm: Option<SignatureAlgorithm>,
+    signature: &'a [u8],
+    extensions: Extensions,
+    digest: OnceLock<[u8; 32]>,
+    public_key: OnceLock<Result<PublicKey, SignatureError>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Extensions {
+    all: Vec<Extension>,
+    basic_constraints: Option<BasicConstraints>,
+    key_usage: Option<KeyUsage>,
+    extended_key_usage: Option<ExtendedKeyUsage>,
+    subject_key_identifier: Option<SubjectKeyIdentifier>,
+    authority_key_identifier: Option<AuthorityKeyIdentifier>,
+    policies: Option<CertificatePolicies>,
+}
+
+impl<'a> Certificate<'a> {
+    /// Parses a certificate. Version 3 only; extensions at most once each; a serial number that is positive and
+    /// at most 20 octets; the inner and the outer signature algorithm alike (RFC 5280 4.1.1.2).
+    ///
+    /// An algorithm that is not allowed is no error yet: it becomes one when a signature is to be verified.
+    pub fn from_der(der: &'a [u8]) -> Result<Self, PathError> {
+        Self::parse(der).map_err(|part| PathErrorKind::Malformed(part).about(String::new()))
+    }
+
+    fn parse(der: &'a [u8]) -> Result<Self, &'static str> {
+        if der.len() > MAX_CERTIFICATE_SIZE {
+            return Err("larger than 16 KiB");
+        }
+        const OUTER: &str = "not a DER Certificate";
+        let outer = AnyRef::from_der(der).map_err(|_| OUTER)?;
+        if der::Tagged::tag(&outer) != Tag::Sequence {
+            return Err(OUTER);
+        }
+        let mut parts = SliceReader::new(outer.value()).map_err(|_| OUTER)?;
+        let tbs = parts.tlv_bytes().map_err(|_| OUTER)?;
+        let outer_algorithm = parts.tlv_bytes().map_err(|_| OUTER)?;
+        let signature = BitStringRef::decode(&mut parts).map_err(|_| "signatureValue")?;
+        parts.finish().map_err(|_| "octets after the signature")?;
+
+        let body = AnyRef::from_der(tbs).map_err(|_| "tbsCertificate")?;
+        if der::Tagged::tag(&body) != Tag::Sequence {
+            return Err("tbsCertificate");
+        }
+        let mut tbs_parts = SliceReader::new(body.value()).map_err(|_| "tbsCertificate")?;
+        // version [0] EXPLICIT, v3(2)
+        if tbs_parts.tlv_bytes().map_err(|_| "version")? != [0xa0, 0x03, 0x02, 0x01, 0x02] {
+            return Err("version is not 3");
+        }
+        let serial = AnyRef::decode(&mut tbs_parts).map_err(|_| "serialNumber")?;
+        let serial = positive_integer(serial).ok_or("serialNumber")?;
+        let algorithm = tbs_parts.tlv_bytes().map_err(|_| "signature")?;
+        if algorithm != outer_algorithm {
+            return Err("signature algorithms differ");
+        }
+        let issuer = tbs_parts.tlv_bytes().map_err(|_| "issuer")?;
+        let validity = AnyRef::decode(&mut tbs_parts).map_err(|_| "validity")?;
+        let (not_before, not_after) = read_validity(validity).ok_or("validity")?;
+        let subject = tbs_parts.tlv_bytes().map_err(|_| "subject")?;
+        if attributes(issuer).is_none() || attributes(subject).is_none() {
+            return Err("name");
+        }
+        let spki = tbs_parts.tlv_bytes().map_err(|_| "subjectPublicKeyInfo")?;
+        let mut extensions = Extensions::default();
+        while !tbs_parts.is_finished() {
+            let field = AnyRef::decode(&mut tbs_parts).map_err(|_| "tbsCertificate")?;
+            match der::Tagged::tag(&field) {
+                // issuerUniqueID [1] and subjectUniqueID [2] say nothing that a path needs.
+                Tag::ContextSpecific { number: TagNumber(1 | 2), .. } if extensions.all.is_empty() => {}
+                Tag::ContextSpecific { number: TagNumber(3), constructed: true } if tbs_parts.is_finished() => {
+                    let list = Vec::<Extension>::from_der(field.value()).map_err(|_| "extensions")?;
+                    extensions = Extensions::read(list)?;
+                }
+                _ => return Err("tbsCertificate"),
+            }
+        }
+        Ok(Self {
+            der,
+            tbs,
+            serial,
+            issuer,
+            subject,
+            spki,
+            not_before,
+            not_after,
+            signature_algorithm: SignatureAlgorithm::from_identifier(algorithm),
+            signature: signature.as_bytes().ok_or("signatureValue")?,
+            extensions,
+            digest: OnceLock::new(),
+            public_key: OnceLock::new(),
+        })
+    }
+
+    /// The octets received.
+    pub fn der(&self) -> &'a [u8] {
+        self.der
+    }
+
+    /// SHA-256 of the octets received, computed at the first call.
+    pub fn digest(&self) -> [u8; 32] {
+        *self.digest.get_or_init(|| Sha256::digest(self.der).into())
+    }
+
+    /// The serial number's content octets, big-endian, positive.
+    pub fn serial(&self) -> &'a [u8] {
+        self.serial
+    }
+
+    /// DER of the issuer's name.
+    pub fn issuer(&self) -> &'a [u8] {
+        self.issuer
+    }
+
+    /// DER of the subject's name.
+    pub fn subject(&self) -> &'a [u8] {
+        self.subject
+    }
+
+    /// The subject's name for a person to read, free of control characters.
+    pub fn subject_text(&self) -> String {
+        display_name(self.subject)
+    }
+
+    /// DER of the SubjectPublicKeyInfo.
+    pub fn spki(&self) -> &'a [u8] {
+        self.spki
+    }
+
+    /// First second of the validity.
+    pub fn not_before(&self) -> Time {
+        self.not_before
+    }
+
+    /// Last second of the validity.
+    pub fn not_after(&self) -> Time {
+        self.not_after
+    }
+
+    /// The subject's public key, prepared at the first call.
+    pub fn public_key(&self) -> Result<&PublicKey, PathError> {
+        let key = self.public_key.get_or_init(|| PublicKey::from_spki(self.spki));
+        key.as_ref().map_err(|_| self.error(PathErrorKind::KeyNotAllowed))
+    }
+
+    /// The key usage extension (RFC 5280 4.2.1.3), where there is one.
+    pub fn key_usage(&self) -> Option<&KeyUsage> {
+        self.extensions.key_usage.as_ref()
+    }
+
+    /// The extended key usages (RFC 5280 4.2.1.12), where the extension is there.
+    pub fn extended_key_usages(&self) -> Option<&[ObjectIdentifier]> {
+        self.extensions.extended_key_usage.as_ref().map(|usage| usage.0.as_slice())
+    }
+
+    /// The policies that the certificate asserts (RFC 5280 4.2.1.4).
+    pub fn policies(&self) -> impl Iterator<Item = ObjectIdentifier> + '_ {
+        self.extensions.policies.iter().flat_map(|policies| policies.0.iter().map(|policy| policy.policy_identifier))
+    }
+
+    /// The subject alternative names (RFC 5280 4.2.1.6), none where the extension is absent or has a form that
+    /// cannot be read.
+    pub fn subject_alt_names(&self) -> Vec<x509_cert::ext::pkix::name::GeneralName> {
+        self.extensions
+            .all
+            .iter()
+            .find(|extension| extension.extn_id == oid::SUBJECT_ALT_NAME)
+            .and_then(|extension| SubjectAltName::from_der(extension.extn_value.as_bytes()).ok())
+            .map(|names| names.0)
+            .unwrap_or_default()
+    }
+
+    /// Whether basic constraints say that this is a CA.
+    pub fn is_ca(&self) -> bool {
+        self.extensions.basic_constraints.as_ref().is_some_and(|constraints| constraints.ca)
+    }
+
+    /// pathLenConstraint, how many CA certificates may follow (RFC 5280 4.2.1.9).
+    pub(crate) fn path_length(&self) -> Option<u8> {
+        self.extensions.basic_constraints.as_ref().and_then(|constraints| constraints.path_len_constraint)
+    }
+
+    /// Whether issuer and subject are the same name (RFC 5280 3.2).
+    pub fn is_self_issued(&self) -> bool {
+        crate::name::names_match(self.issuer, self.subject)
+    }
+
+    /// Whether the key identifiers, where both are stated, rule `issuer` out as the issuer of this certificate.
+    pub(crate) fn excludes_issuer(&self, issuer: &Certificate<'_>) -> bool {
+        let named = self.extensions.authority_key_identifier.as_ref().and_then(|names| names.key_identifier.as_ref());
+        match (named, &issuer.extensions.subject_key_identifier) {
+            (Some(named), Some(own)) => named.as_bytes() != own.0.as_bytes(),
+            _ => false,
+        }
+    }
+
+    /// The first extension that forbids using this certificate in a path.
+    pub(crate) fn forbidden_extension(&self) -> Option<PathErrorKind> {
+        const RESTRICTING: [ObjectIdentifier; 4] =
+            [oid::NAME_CONSTRAINTS, oid::POLICY_CONSTRAINTS, oid::POLICY_MAPPINGS, oid::INHIBIT_ANY_POLICY];
+        const PROCESSED: [ObjectIdentifier; 7] = [
+            oid::AUTHORITY_KEY_IDENTIFIER,
+            oid::BASIC_CONSTRAINTS,
+            oid::CERTIFICATE_POLICIES,
+            oid::EXTENDED_KEY_USAGE,
+            oid::KEY_USAGE,
+            oid::SUBJECT_ALT_NAME,
+            oid::SUBJECT_KEY_IDENTIFIER,
+        ];
+        self.extensions.all.iter().find_map(|extension| {
+            if RESTRICTING.contains(&extension.extn_id) {
+                Some(PathErrorKind::ExtensionNotEnforced(extension.extn_id))
+            } else if extension.critical && !PROCESSED.contains(&extension.extn_id) {
+                Some(PathErrorKind::UnknownCriticalExtension(extension.extn_id))
+            } else {
+                None
+            }
+        })
+    }
+
+    /// Verifies this certificate's signature with an issuer's key.
+    pub(crate) fn verify_signature(&self, issuer: &PublicKey) -> Result<(), PathErrorKind> {
+        let algorithm = self.signature_algorithm.ok_or(PathErrorKind::AlgorithmNotAllowed)?;
+        let digest = algorithm.hash().digest(self.tbs);
+        issuer.verify(algorithm, digest.as_ref(), self.signature).map_err(|error| match error {
+            SignatureError::Invalid => PathErrorKind::BadSignature,
+            SignatureError::KeyNotAllowed => PathErrorKind::KeyNotAllowed,
+            SignatureError::WrongKind => PathErrorKind::AlgorithmNotAllowed,
+        })
+    }
+
+    pub(crate) fn error(&self, kind: PathErrorKind) -> PathError {
+        kind.about(self.subject_text())
+    }
+}
+
+impl Extensions {
+    fn read(all: Vec<Extension>) -> Result<Self, &'static str> {
+        if all.is_empty() || all.len() > MAX_EXTENSIONS {
+            return Err("extensions");
+        }
+        let mut read = Self::default();
+        for (index, extension) in all.iter().enumerate() {
+            if all[..index].iter().any(|earlier| earlier.extn_id == extension.extn_id) {
+                return Err("extension twice");
+            }
+            let value = extension.extn_value.as_bytes();
+            match extension.extn_id {
+                oid::BASIC_CONSTRAINTS => read.basic_constraints = Some(decode(value, "basicConstraints")?),
+                oid::KEY_USAGE => read.key_usage = Some(decode(value, "keyUsage")?),
+                oid::EXTENDED_KEY_USAGE => {
+                    let usage: ExtendedKeyUsage = decode(value, "extKeyUsage")?;
+                    if usage.0.is_empty() {
+                        return Err("extKeyUsage");
+                    }
+                    read.extended_key_usage = Some(usage);
+                }
+                oid::SUBJECT_KEY_IDENTIFIER => {
+                    read.subject_key_identifier = Some(decode(value, "subjectKeyIdentifier")?)
+                }
+                oid::AUTHORITY_KEY_IDENTIFIER => {
+                    read.authority_key_identifier = Some(decode(value, "authorityKeyIdentifier")?)
+                }
+                oid::CERTIFICATE_POLICIES => read.policies = Some(decode(value, "certificatePolicies")?),
+                _ => {}
+            }
+        }
+        read.all = all;
+        Ok(read)
+    }
+}
+
+fn decode<'a, T: Decode<'a>>(value: &'a [u8], part: &'static str) -> Result<T, &'static str> {
+    T::from_der(value).map_err(|_| part)
+}
+
+/// The content octets of a DER INTEGER that is positive and no longer than a serial number may be.
+fn positive_integer(value: AnyRef<'_>) -> Option<&[u8]> {
+    let octets = value.value();
+    let minimal = match octets {
+        [0] | [] => false,
+        [0, second, ..] => *second >= 0x80,
+        [first, ..] => *first < 0x80,
+    };
+    (der::Tagged::tag(&value) == Tag::Integer && minimal && octets.len() <= MAX_SERIAL_SIZE).then_some(octets)
+}
+
+fn read_validity(validity: AnyRef<'_>) -> Option<(Time, Time)> {
+    if der::Tagged::tag(&validity) != Tag::Sequence {
+        return None;
+    }
+    let mut parts = SliceReader::new(validity.value()).ok()?;
+    let mut next = || AnyRef::decode(&mut parts).ok().and_then(Time::from_asn1);
+    let dates = (next()?, next()?);
+    parts.finish().ok()?;
+    Some(dates)
+}

@@ -1,0 +1,211 @@
+//! Distinguished names: their attributes, comparison (RFC 5280 7.1) and text (RFC 4514).
+
+use core::fmt::Write as _;
+use der::{
+    Decode, Reader, SliceReader, Tag, Tagged,
+    asn1::{AnyRef, ObjectIdentifier},
+};
+use std::borrow::Cow;
+
+/// An attribute of a distinguished name.
+#[derive(Clone, Copy, Debug)]
+pub struct Attribute<'a> {
+    /// Which relative distinguished name it belongs to, counted from 0 in the order of the encoding.
+    pub rdn: usize,
+    /// Its type, such as 2.5.4.3 for the common name.
+    pub kind: ObjectIdentifier,
+    /// Its value.
+    pub value: AnyRef<'a>,
+}
+
+/// The attributes of a name given as DER, in the order of the encoding; nothing where it is not a Name.
+///
+/// ```text
+/// RDNSequence ::= SEQUENCE OF SET SIZE (1..MAX) OF SEQUENCE { type OBJECT IDENTIFIER, value ANY }
+/// ```
+pub fn attributes(name: &[u8]) -> Option<Vec<Attribute<'_>>> {
+    let mut attributes = Vec::new();
+    let mut rdns = members(AnyRef::from_der(name).ok()?, Tag::Sequence)?;
+    let mut rdn = 0;
+    while !rdns.is_finished() {
+        let mut set = members(AnyRef::decode(&mut rdns).ok()?, Tag::Set)?;
+        if set.is_finished() {
+            return None;
+        }
+        while !set.is_finished() {
+            let mut pair = members(AnyRef::decode(&mut set).ok()?, Tag::Sequence)?;
+            let kind = ObjectIdentifier::decode(&mut pair).ok()?;
+            let value = AnyRef::decode(&mut pair).ok()?;
+            pair.finish().ok()?;
+            attributes.push(Attribute { rdn, kind, value });
+        }
+        rdn += 1;
+    }
+    Some(attributes)
+}
+
+fn members(value: AnyRef<'_>, tag: Tag) -> Option<SliceReader<'_>> {
+    if value.tag() == tag { SliceReader::new(value.value()).ok() } else { None }
+}
+
+impl<'a> Attribute<'a> {
+    /// The text of a value that is a DirectoryString or IA5String; nothing for another type.
+    pub fn text(&self) -> Option<Cow<'a, str>> {
+        let octets = self.value.value();
+        match self.value.tag() {
+            Tag::Utf8String | Tag::PrintableString | Tag::Ia5String => str::from_utf8(octets).ok().map(Cow::Borrowed),
+            Tag::TeletexString => Some(octets.iter().map(|octet| char::from(*octet)).collect()),
+            Tag::BmpString => {
+                let (units, rest) = octets.as_chunks::<2>();
+                let units = units.iter().map(|unit| u16::from_be_bytes(*unit));
+                let text: Option<String> = char::decode_utf16(units).map(Result::ok).collect();
+                text.filter(|_| rest.is_empty()).map(Cow::Owned)
+            }
+            _ => None,
+        }
+    }
+
+    fn matches(&self, other: &Attribute<'_>) -> bool {
+        self.kind == other.kind
+            && (self.value == other.value
+                || match (self.text(), other.text()) {
+                    (Some(one), Some(other)) => fold(&one).eq(fold(&other)),
+                    _ => false,
+                })
+    }
+}
+
+/// Whether two names, given as DER, are the same by RFC 5280 7.1: attribute by attribute, strings without regard
+/// to ASCII case and to runs of white space. Names that are not DER match nothing.
+pub fn names_match(one: &[u8], other: &[u8]) -> bool {
+    if one == other {
+        return true;
+    }
+    let (Some(one), Some(other)) = (attributes(one), attributes(other)) else {
+        return false;
+    };
+    // An RDN is a set: every attribute of one needs its like in the same RDN of the other.
+    let within = |these: &[Attribute<'_>], those: &[Attribute<'_>]| {
+        these.iter().all(|this| those.iter().any(|that| this.rdn == that.rdn && this.matches(that)))
+    };
+    one.len() == other.len() && within(&one, &other) && within(&other, &one)
+}
+
+/// Without leading and trailing white space, inner runs as one space, ASCII letters as small ones.
+fn fold(text: &str) -> impl Iterator<Item = char> + '_ {
+    text.split_whitespace()
+        .enumerate()
+        .flat_map(|(index, word)| (index > 0).then_some(' ').into_iter().chain(word.chars()))
+        .map(|character| character.to_ascii_lowercase())
+}
+
+/// A name, given as DER, for a person to read: the string of RFC 4514, most specific attribute first, with control
+/// characters made visible, so that it never breaks a line. `(unreadable name)` where it is not a Name.
+pub fn display_name(name: &[u8]) -> String {
+    let Some(attributes) = attributes(name) else {
+        return "(unreadable name)".to_owned();
+    };
+    let mut text = String::with_capacity(name.len());
+    let mut last = None;
+    for attribute in attributes.iter().rev() {
+        match last.replace(attribute.rdn) {
+            Some(rdn) if rdn == attribute.rdn => text.push('+'),
+            Some(_) => text.push(','),
+            None => {}
+        }
+        // Writing to a String cannot fail.
+        let _ = match short_name(attribute.kind) {
+            Some(name) => write!(text, "{name}="),
+            None => write!(text, "{}=", attribute.kind),
+        };
+        match attribute.text() {
+            Some(value) => push_escaped(&mut text, &value),
+            None => {
+                text.push('#');
+                attribute.value.value().iter().for_each(|octet| {
+                    let _ = write!(text, "{octet:02x}");
+                });
+            }
+        }
+    }
+    text
+}
+
+/// The names of RFC 4514 3, and the two others that people know.
+fn short_name(kind: ObjectIdentifier) -> Option<&'static str> {
+    const NAMES: [(ObjectIdentifier, &str); 11] = [
+        (ObjectIdentifier::new_unwrap("2.5.4.3"), "CN"),
+        (ObjectIdentifier::new_unwrap("2.5.4.10"), "O"),
+        (ObjectIdentifier::new_unwrap("2.5.4.11"), "OU"),
+        (ObjectIdentifier::new_unwrap("2.5.4.6"), "C"),
+        (ObjectIdentifier::new_unwrap("2.5.4.7"), "L"),
+        (ObjectIdentifier::new_unwrap("2.5.4.8"), "ST"),
+        (ObjectIdentifier::new_unwrap("2.5.4.9"), "STREET"),
+        (ObjectIdentifier::new_unwrap("0.9.2342.19200300.100.1.25"), "DC"),
+        (ObjectIdentifier::new_unwrap("0.9.2342.19200300.100.1.1"), "UID"),
+        (ObjectIdentifier::new_unwrap("2.5.4.5"), "serialNumber"),
+        (ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.1"), "emailAddress"),
+    ];
+    NAMES.iter().find(|(own, _)| *own == kind).map(|(_, name)| *name)
+}
+
+/// RFC 4514 2.4, with control characters and others that would be invisible as `\u{..}`.
+fn push_escaped(text: &mut String, value: &str) {
+    let last = value.len().saturating_sub(1);
+    for (at, character) in value.char_indices() {
+        match character {
+            ',' | '+' | '"' | '\\' | '<' | '>' | ';' => text.extend(['\\', character]),
+            '#' | ' ' if at == 0 => text.extend(['\\', character]),
+            ' ' if at == last => text.extend(['\\', ' ']),
+            character
+                if character.is_control()
+                    || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+            {
+                text.extend(character.escape_unicode());
+            }
+            character => text.push(character),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use core::str::FromStr;
+    use der::Encode;
+    use x509_cert::name::Name;
+
+    fn name(text: &str) -> Vec<u8> {
+        Name::from_str(text).unwrap().to_der().unwrap()
+    }
+
+    #[test]
+    fn case_and_white_space_do_not_matter_order_does() {
+        assert!(names_match(&name("CN=Good  CA ,O=Test"), &name("CN=good ca,O=TEST")));
+        assert!(!names_match(&name("CN=Good CA,O=Test"), &name("O=Test,CN=Good CA")));
+        assert!(!names_match(&name("CN=GoodCA"), &name("CN=Good CA")));
+        assert!(!names_match(&name("CN=A"), &name("CN=A,O=B")));
+        assert!(!names_match(&name("CN=A,O=B"), &name("CN=A+O=B")));
+        assert!(names_match(&name("CN=A+O=B"), &name("O=b+CN=a")));
+        assert!(!names_match(b"junk", &name("CN=A")));
+    }
+
+    #[test]
+    fn text_is_that_of_rfc_4514() {
+        for text in ["CN=Alex Example,O=Example\\, Inc.,C=DE", "UID=jsmith,DC=example,DC=net", "CN=\\#1 \\+ \\\"q\\\""]
+        {
+            assert_eq!(display_name(&name(text)), text);
+        }
+        // The attributes of one RDN in the reverse order of DER, which sorts a set.
+        assert_eq!(display_name(&name("OU=Sales+CN=J.  Smith,O=A")), "CN=J.  Smith+OU=Sales,O=A");
+        assert_eq!(display_name(&name("2.5.4.99=x")), "2.5.4.99=x");
+        assert_eq!(display_name(b"junk"), "(unreadable name)");
+    }
+
+    #[test]
+    fn a_name_cannot_break_the_line_or_turn_it_around() {
+        let shown = display_name(&name("CN=evil\\0Dname\u{202e}gnp.exe"));
+        assert_eq!(shown, "CN=evil\\u{d}name\\u{202e}gnp.exe");
+    }
+}

@@ -1,0 +1,208 @@
+//! The views for people: lines of a label and a value.
+
+use countersign_common::{
+    Certificate, Challenge, ComponentMatch, SignedObject, Token, Verdict, oid,
+    token::{HolderAnchor, Seconds},
+};
+use std::fmt::Write as _;
+
+/// A label and what it says; an empty label continues the line before.
+pub type Line = (&'static str, String);
+
+/// Lines with the values in one column. Control characters come out as `\u{1b}`, so that no object can write to a
+/// terminal what it likes.
+pub fn render(lines: &[Line]) -> String {
+    let width = lines.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
+    lines.iter().fold(String::new(), |mut text, (label, value)| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {label:width$}  {}", visible(value));
+        text
+    })
+}
+
+fn visible(value: &str) -> String {
+    let escape = |character: char| {
+        if character.is_control() { character.escape_unicode().to_string() } else { character.to_string() }
+    };
+    value.chars().map(escape).collect()
+}
+
+/// An interval in the largest unit that divides it: `90 days`, `36 hours`.
+pub fn interval(seconds: Seconds) -> String {
+    let (count, unit) = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")]
+        .into_iter()
+        .find(|(length, _)| seconds.is_multiple_of(*length))
+        .map_or((seconds, "second"), |(length, unit)| (seconds / length, unit));
+    if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
+}
+
+/// The body of a token in plain words.
+pub fn token_lines(token: &Token) -> Vec<Line> {
+    let mut lines = vec![
+        ("token", format!("{} version {}", token.id, token.revision)),
+        ("customer", format!("{} ({})", token.customer.name, token.customer.id)),
+        ("product", product(token)),
+        ("may be activated", format!("{} to {}", token.window.not_before.0, token.window.not_after.0)),
+    ];
+    let validity = token.terms.validity.map_or_else(|| "without end".to_owned(), interval);
+    lines.push(("an activation holds", validity));
+    lines.extend(token.terms.renew_after.map(|after| ("renewal due after", interval(after))));
+    for grant in &token.grants {
+        let mut buffer = Vec::new();
+        let anchor = match grant.anchor(&mut buffer) {
+            Ok(HolderAnchor::Certificate(der)) => {
+                Certificate::from_der(der).map_or_else(|error| error.to_string(), |anchor| anchor.subject_text())
+            }
+            Ok(HolderAnchor::KeyDigest(digest)) => format!("the key with SHA-256 {digest}"),
+            Err(reason) => reason.to_string(),
+        };
+        let relation = if grant.direct_issuer { "certified directly by" } else { "certified under" };
+        let slots = if grant.authentication_slot { "slot 9C or 9A" } else { "slot 9C" };
+        lines.push(("who may activate", format!("grant {}: {slots}, {relation} {anchor}", grant.number)));
+        lines.extend(grant.criteria.iter().flatten().map(|criterion| ("", format!("  with {criterion}"))));
+    }
+    let binding = &token.binding;
+    let components: Vec<_> = binding
+        .components
+        .iter()
+        .map(|rule| format!("{}{}", rule.kind, if rule.mandatory { " (mandatory)" } else { "" }))
+        .collect();
+    lines.push(("machine", format!("{} of {} must match", binding.required, components.join(", "))));
+    match &binding.machines {
+        Some(machines) => {
+            lines.extend(machines.iter().map(|machine| ("on machine", machine.label.clone())));
+        }
+        None => lines.push(("on machine", "any".to_owned())),
+    }
+    if !binding.virtual_machines {
+        lines.push(("", "no virtual machines or containers".to_owned()));
+    }
+    lines.extend(token.seats.map(|seats| ("seats", seats.to_string())));
+    for entitlement in token.entitlements.iter().flatten() {
+        let end = entitlement.not_after.map(|end| format!(" until {}", end.0)).unwrap_or_default();
+        lines.push(("entitlement", format!("{} = {}{end}", entitlement.name, entitlement.value)));
+    }
+    lines
+}
+
+fn product(token: &Token) -> String {
+    let mut text = token.product.id.clone();
+    if let Some(edition) = &token.product.edition {
+        text = format!("{text}, edition {edition}");
+    }
+    if let Some(from) = token.product.from {
+        text = format!("{text}, from version {from}");
+    }
+    if let Some(below) = token.product.below {
+        text = format!("{text}, below version {below}");
+    }
+    text
+}
+
+/// A certificate.
+pub fn certificate_lines(certificate: &Certificate<'_>) -> Vec<Line> {
+    let key = certificate.public_key().map_or_else(|error| error.to_string(), |key| key.kind().to_string());
+    vec![
+        ("subject", certificate.subject_text()),
+        ("valid", format!("{} to {}", certificate.not_before(), certificate.not_after())),
+        ("key", key),
+        ("SHA-256", certificate.digest().iter().map(|octet| format!("{octet:02x}")).collect()),
+    ]
+}
+
+/// A token or record as it stands, without any claim that it is true.
+pub fn object_lines(object: &SignedObject<'_>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    if object.content_type() == oid::CONTENT_TOKEN {
+        lines.push(("object", "activation token".to_owned()));
+        match Token::from_der(object.content()) {
+            Ok(token) => lines.extend(token_lines(&token)),
+            Err(reason) => lines.push(("unreadable", format!("{reason} [{}]", reason.code()))),
+        }
+    } else {
+        lines.push(("object", "activation record".to_owned()));
+        match Challenge::from_der(object.content()) {
+            Ok(challenge) => {
+                lines.push(("activated", challenge.time.0.to_string()));
+                let kinds: Vec<_> = challenge.machine.iter().map(|component| component.kind.name()).collect();
+                lines.push(("machine", kinds.join(", ")));
+                lines.extend(challenge.virtualization.map(|virtualization| ("virtual machine", virtualization)));
+                lines.push(("under", format!("grant {}, slot {} (claimed)", challenge.grant, challenge.slot)));
+                lines.extend(challenge.work_order.map(|order| ("work order", order)));
+            }
+            Err(reason) => lines.push(("unreadable", format!("{reason} [{}]", reason.code()))),
+        }
+    }
+    lines.push(("signed", format!("{}, {}", object.signing_time(), object.algorithm().name())));
+    lines.push(("signer", object.signer().subject_text()));
+    lines.extend(object.other_certificates().iter().map(|issuer| ("with issuer", issuer.subject_text())));
+    if let Some(der) = object.unsigned_token() {
+        match countersign_common::SignedObject::from_der(der) {
+            Ok(token) => lines.extend(object_lines(&token)),
+            Err(reason) => lines.push(("unreadable", format!("{reason} [{}]", reason.code()))),
+        }
+    }
+    lines
+}
+
+/// What a verdict rests on; the verdict itself is the program's headline.
+pub fn verdict_lines(verdict: &Verdict) -> Vec<Line> {
+    let mut lines = Vec::new();
+    if let Some(token) = &verdict.evidence.token {
+        let edition = token.edition.as_ref().map(|edition| format!(", edition {edition}")).unwrap_or_default();
+        lines.push(("product", format!("{}{edition}", token.product)));
+        lines.push(("customer", format!("{} ({})", token.customer.name, token.customer.id)));
+        lines.push(("token", format!("{} version {}, issued {}", token.id, token.revision, token.issued)));
+        lines.push(("signed by", format!("{} under {}", token.signer, token.anchor)));
+    }
+    if let Some(holder) = &verdict.evidence.holder {
+        lines.push(("activated by", format!("{} under {}", holder.subject, holder.anchor)));
+        lines.push(("with", format!("slot {} (claimed), grant {}", holder.claimed_slot, holder.grant)));
+        lines.extend(holder.work_order.iter().map(|order| ("work order", order.clone())));
+    }
+    lines.extend(verdict.activated.map(|time| ("activated", time.to_string())));
+    lines.extend(verdict.renewal_due.map(|time| ("renewal due", time.to_string())));
+    if verdict.activated.is_some() {
+        lines.push((
+            "valid until",
+            verdict.valid_until.map_or_else(|| "without end".to_owned(), |time| time.to_string()),
+        ));
+    }
+    if let Some(machine) = &verdict.evidence.machine {
+        for (result, words) in [
+            (ComponentMatch::Matches, "matching"),
+            (ComponentMatch::Differs, "differing"),
+            (ComponentMatch::Unknown, "unknown"),
+        ] {
+            let kinds: Vec<_> = machine.those(result).iter().map(|kind| kind.name()).collect();
+            if !kinds.is_empty() {
+                lines.push(("machine", format!("{words}: {}", kinds.join(", "))));
+            }
+        }
+    }
+    lines.extend(verdict.evidence.virtualization.iter().map(|name| ("virtual machine", name.clone())));
+    for entitlement in &verdict.entitlements {
+        lines.push(("entitlement", format!("{} = {}", entitlement.name, entitlement.value)));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_in_the_largest_unit_that_divides_them() {
+        for (seconds, words) in [(86_400, "1 day"), (7_776_000, "90 days"), (129_600, "36 hours"), (61, "61 seconds")] {
+            assert_eq!(interval(seconds), words);
+        }
+    }
+
+    #[test]
+    fn values_stand_in_one_column() {
+        assert_eq!(
+            render(&[("a", "x".to_owned()), ("label", "y\u{1b}".to_owned())]),
+            "  a      x\n  label  y\\u{1b}\n"
+        );
+    }
+}
