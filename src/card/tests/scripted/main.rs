@@ -1,0 +1,11 @@
+//! The PIV session against scripted cards: every command is compared byte by byte, every status word and fault played.
+
+mod admin;
+mod chaining;
+mod faults;
+mod hostile;
+mod pin;
+mod pin_pad;
+mod script;
+mod session;
+mod sign;

@@ -1,0 +1,64 @@
+//! Programs of others, and where they come from.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+/// Where services are installed; an ordinary user's search path leaves them out.
+const MORE_FOLDERS: [&str; 2] = ["/usr/sbin", "/sbin"];
+
+const DRIVER: &str = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so";
+
+/// Path of an installed program.
+///
+/// # Panics
+/// If it is not installed, with the name of the Debian package to install: a check that is skipped must not look as
+/// if it had passed.
+#[must_use]
+pub fn tool(name: &str) -> PathBuf {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .chain(MORE_FOLDERS.map(PathBuf::from))
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+        .unwrap_or_else(|| panic!("{name} is not installed: apt-get install {}", package(name)))
+}
+
+/// Path of the virtual card's program: `COUNTERSIGN_VIRTUAL_CARD`, or where its build puts it.
+///
+/// # Panics
+/// If it was not built.
+#[must_use]
+pub fn virtual_card() -> PathBuf {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../virtual-card/target/release/virtual-card");
+    let file = env::var_os("COUNTERSIGN_VIRTUAL_CARD").map_or(built, PathBuf::from);
+    assert!(
+        file.is_file(),
+        "no virtual card at {}: run `make virtual-card`, or name it in COUNTERSIGN_VIRTUAL_CARD",
+        file.display()
+    );
+    file
+}
+
+/// Path of vpcd's driver for pcscd.
+pub(crate) fn vpcd_driver() -> PathBuf {
+    let file = PathBuf::from(DRIVER);
+    assert!(file.is_file(), "no {DRIVER}: apt-get install vsmartcard-vpcd");
+    file
+}
+
+fn package(tool: &str) -> &str {
+    match tool {
+        "opensc-tool" | "pkcs11-tool" | "pkcs15-tool" | "piv-tool" => "opensc",
+        "pcsc_scan" => "pcsc-tools",
+        "pgrep" => "procps",
+        "setsid" => "util-linux",
+        "softhsm2-util" => "softhsm2",
+        "env" | "timeout" => "coreutils",
+        "ykman" => "yubikey-manager",
+        "swtpm_setup" => "swtpm-tools",
+        name if name.starts_with("tpm2_") => "tpm2-tools",
+        name => name,
+    }
+}
