@@ -1,4 +1,4 @@
-# Countersign. `make test` proves everything; it installs what it lacks.
+# Countersign. `make demo` shows the main job, `make test` proves everything; both install what they lack.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -15,9 +15,30 @@ VIRTUAL_CARD := tests/virtual-card/target/release/virtual-card
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+.PHONY: demo
+demo: demo-packages virtual-card ## activate a machine with a virtual card over real PC/SC; leaves target/demo/
+	@cargo build --quiet --release
+	@cargo build --quiet --release --package countersign-testkit --bin card-stack
+	@scripts/demo.sh
+
 .PHONY: test
-test: test-packages virtual-card ## every test, on the real PC/SC daemon
-	cargo test --workspace --quiet
+test: test-packages virtual-card python ## every test, on the real PC/SC daemon
+	COUNTERSIGN_PYTHON=$(CURDIR)/target/python-venv/bin/python cargo test --workspace --quiet
+	target/python-venv/bin/python -m unittest discover --start-directory tests/python
+
+.PHONY: bench
+bench: demo ## measure, beside the alternatives; writes the table of docs/performance.md
+	@scripts/packages.sh valgrind python3
+	scripts/bench.py
+
+.PHONY: lint
+lint: ## formatting, clippy, documentation, dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --quiet
+	scripts/lean.sh
+	scripts/tool.sh cargo-deny 0.20.2
+	scripts/deny.sh
 
 .PHONY: virtual-card
 virtual-card: $(VIRTUAL_CARD) ## build the PIV card that tests and demo use; some minutes the first time
@@ -27,6 +48,14 @@ $(VIRTUAL_CARD): $(wildcard tests/virtual-card/src/*.rs) tests/virtual-card/Carg
 	@echo "Building the virtual PIV card (piv-authenticator), some minutes the first time."
 	@cargo build --quiet --release --locked --manifest-path tests/virtual-card/Cargo.toml --target-dir tests/virtual-card/target
 	@touch $@
+
+.PHONY: python
+python: test-packages
+	@tests/python/venv.sh
+
+.PHONY: demo-packages
+demo-packages:
+	@scripts/packages.sh $(BUILD_PACKAGES) $(CARD_PACKAGES) openssl
 
 .PHONY: test-packages
 test-packages:

@@ -79,7 +79,23 @@ impl Algorithm {
             Self::P384 => 48,
         }
     }
+
+    /// What [`Piv::sign`](crate::Piv::sign) takes for a digest: for ECDSA the digest itself, which must be as long as
+    /// the curve; for RSA the EMSA-PKCS1-v1_5 encoding (RFC 8017 9.2) of a SHA-256 digest, as long as the modulus.
+    pub fn prepare(self, digest: &[u8]) -> Vec<u8> {
+        match self {
+            Self::P256 | Self::P384 => digest.to_vec(),
+            Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => {
+                let filler = self.input_length().saturating_sub(3 + SHA256_DIGEST_INFO.len() + digest.len());
+                [&[0x00, 0x01][..], &vec![0xFF; filler], &[0x00], &SHA256_DIGEST_INFO, digest].concat()
+            }
+        }
+    }
 }
+
+/// DER of the DigestInfo of SHA-256 up to the digest (RFC 8017 9.2, note 1).
+const SHA256_DIGEST_INFO: [u8; 19] =
+    [0x30, 0x31, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20];
 
 impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,5 +106,24 @@ impl fmt::Display for Algorithm {
             Self::P256 => "P-256",
             Self::P384 => "P-384",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_rsa_block_is_as_long_as_the_modulus_and_says_which_hash() {
+        for (algorithm, length) in [(Algorithm::Rsa2048, 256), (Algorithm::Rsa3072, 384), (Algorithm::Rsa4096, 512)] {
+            let block = algorithm.prepare(&[7; 32]);
+            assert_eq!(block.len(), length);
+            let (padding, info) = block.split_at(length - 51);
+            assert_eq!((padding[0], padding[1], padding[padding.len() - 1]), (0, 1, 0));
+            assert!(padding[2..padding.len() - 1].iter().all(|byte| *byte == 0xFF));
+            assert_eq!(usize::from(info[1]) + 2, info.len());
+            assert!(info.ends_with(&[7; 32]));
+        }
+        assert_eq!(Algorithm::P384.prepare(&[7; 48]), [7; 48]);
     }
 }

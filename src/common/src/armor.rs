@@ -6,6 +6,8 @@ use std::borrow::Cow;
 
 /// The largest object, in octets of DER.
 pub const MAX_OBJECT_SIZE: usize = 1024 * 1024;
+/// The largest token, in octets of DER: a record holds one beside its own signature and certificates.
+pub const MAX_TOKEN_SIZE: usize = MAX_OBJECT_SIZE - 128 * 1024;
 /// The largest file that is read: an object in PEM, or a handful of certificates.
 pub const MAX_FILE_SIZE: usize = 1536 * 1024;
 /// The most certificates in one file.
@@ -43,7 +45,8 @@ pub fn encode_object(der: &[u8]) -> String {
 
 /// The DER of each certificate in a PEM file, or of the one in a DER file.
 ///
-/// Text outside the blocks is refused here as well: a comment that says other than the certificate misleads.
+/// Text outside the blocks is refused here as well: a comment that says other than the certificate misleads. The last
+/// line break may be missing, as it is after a shell's `$(cat file)`.
 pub fn decode_certificates(file: &[u8]) -> Result<Vec<Vec<u8>>, Reason> {
     if file.len() > MAX_FILE_SIZE {
         return Err(Reason::TooLarge { limit: MAX_FILE_SIZE });
@@ -51,7 +54,11 @@ pub fn decode_certificates(file: &[u8]) -> Result<Vec<Vec<u8>>, Reason> {
     if file.first() == Some(&0x30) {
         return Ok(vec![file.to_vec()]);
     }
-    let blocks = decode(file, CERTIFICATE_LABEL)?;
+    let blocks = if file.ends_with(b"\n") {
+        decode(file, CERTIFICATE_LABEL)?
+    } else {
+        decode(&[file, b"\n"].concat(), CERTIFICATE_LABEL)?
+    };
     if blocks.len() > MAX_CERTIFICATES { Err(Reason::NotPem("more than 32 certificates")) } else { Ok(blocks) }
 }
 

@@ -6,6 +6,7 @@ use crate::{
     reason::Reason,
     token::{FORMAT_VERSION, critical_extension, extensions_within_limits},
 };
+use countersign_pki::is_misleading;
 use der::{Enumerated, Sequence, asn1::Any};
 
 /// What a machine asks a card to sign; the content of an activation record.
@@ -98,7 +99,7 @@ impl Challenge {
 
     fn check(&self) -> Result<(), Reason> {
         let text = |text: &Option<String>| {
-            text.as_deref().is_none_or(|text| (1..=64).contains(&text.len()) && !text.contains(char::is_control))
+            text.as_deref().is_none_or(|text| (1..=64).contains(&text.len()) && !text.contains(is_misleading))
         };
         let checks = [
             ("grant", self.grant > 0),
@@ -107,9 +108,11 @@ impl Challenge {
             ("workOrder", text(&self.work_order)),
             ("extensions", extensions_within_limits(self.extensions.as_deref())),
         ];
-        if let Some((field, _)) = checks.iter().find(|(_, holds)| !holds) {
-            return Err(Reason::ChallengeField(field));
-        }
+        checks.iter().find(|(_, holds)| !holds).map_or(Ok(()), |(field, _)| Err(Reason::ChallengeField(field)))
+    }
+
+    /// Refuses what this release cannot enforce, as [`crate::Token::check_enforceable`] does.
+    pub(crate) fn check_enforceable(&self) -> Result<(), Reason> {
         if self.lists.is_some() {
             return Err(Reason::NeedsNewerVerifier("revocation lists"));
         }

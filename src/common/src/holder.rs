@@ -1,14 +1,13 @@
 //! Whether a grant admits a holder: the path to its anchor, the roles, the slot and the criteria.
 
 use crate::{
-    anchors::Anchors,
-    asn1::Octets,
+    asn1::{Digest32, Octets},
     challenge::Slot,
     oid,
     reason::{Reason, role_of},
     token::{AltNameForm, Criterion, Grant, HolderAnchor},
 };
-use countersign_pki::{Budget, Certificate, PathRules, Time, ValidatedPath, attributes, validate_path};
+use countersign_pki::{Budget, Certificate, PathError, PathRules, Time, ValidatedPath, attributes, validate_path};
 use der::{Tag, Tagged};
 use sha2::{Digest as _, Sha256};
 use x509_cert::ext::pkix::name::GeneralName;
@@ -25,14 +24,15 @@ pub struct Admission {
     pub anchor_subject: String,
 }
 
-/// Judges a holder's certificate by one grant at a time.
+/// Judges a holder's certificate by one grant at a time. `of_authority` tells whether a certificate has a key of the
+/// token authority, which none here may have.
 pub(crate) fn admit(
     grant: &Grant,
     holder: &Certificate<'_>,
     issuers: &[Certificate<'_>],
     slot: Slot,
     at: Time,
-    anchors: &Anchors<'_>,
+    of_authority: impl Fn(&Certificate<'_>) -> bool,
     budget: &mut Budget,
 ) -> Result<Admission, Reason> {
     if slot == Slot::Authentication && !grant.authentication_slot {
@@ -49,16 +49,16 @@ pub(crate) fn admit(
     let (anchor, among_issuers) = match grant.anchor(&mut buffer)? {
         HolderAnchor::Certificate(der) => (Certificate::from_der(der).map_err(Reason::Holder)?, None),
         HolderAnchor::KeyDigest(key_digest) => {
-            let place = issuers
-                .iter()
-                .position(|issuer| Octets(Sha256::digest(issuer.spki()).into()) == key_digest)
-                .ok_or(Reason::AnchorNotPresent { key_digest })?;
+            let place = find_by_key(issuers, key_digest, budget)?.ok_or(Reason::AnchorNotPresent { key_digest })?;
             (issuers[place].clone(), Some(place))
         }
     };
     let anchor = core::slice::from_ref(&anchor);
-    if issuers.iter().chain(anchor).any(|issuer| anchors.have_key_of(issuer)) {
-        return Err(Reason::RoleMixed("a token anchor as holder anchor"));
+    if issuers.iter().chain(anchor).any(&of_authority) {
+        return Err(Reason::RoleMixed("a key of the token authority as holder anchor"));
+    }
+    if of_authority(holder) {
+        return Err(Reason::RoleMixed("a key of the token authority as holder"));
     }
     let rules = PathRules { time: at, extended_key_usage: None, signing: true };
     let path = validate_path(holder, issuers, anchor, &rules, budget).map_err(Reason::Holder)?;
@@ -72,6 +72,26 @@ pub(crate) fn admit(
     }
     let needed = path.intermediates().iter().copied().chain(among_issuers).collect();
     Ok(Admission { grant: grant.number, issuers: needed, anchor_subject: anchor[0].subject_text() })
+}
+
+/// The certificate with a given key that its owner signed. The digest vouches for the key alone; what else the
+/// certificate says, its limits above all, only the key's own signature does.
+fn find_by_key(
+    issuers: &[Certificate<'_>],
+    key_digest: Digest32,
+    budget: &mut Budget,
+) -> Result<Option<usize>, Reason> {
+    for (place, issuer) in issuers.iter().enumerate() {
+        if Octets(Sha256::digest(issuer.spki()).into()) == key_digest {
+            budget
+                .spend_signature()
+                .map_err(|kind| Reason::Holder(PathError { kind, subject: issuer.subject_text() }))?;
+            if issuer.verify_self_signed().is_ok() {
+                return Ok(Some(place));
+            }
+        }
+    }
+    Ok(None)
 }
 
 fn meets(criterion: &Criterion, holder: &Certificate<'_>, path: &ValidatedPath) -> bool {

@@ -32,13 +32,14 @@ mod verdict;
 
 pub use anchors::Anchors;
 pub use armor::{
-    MAX_FILE_SIZE, MAX_OBJECT_SIZE, decode_certificates, decode_object, encode_certificate, encode_object,
+    MAX_FILE_SIZE, MAX_OBJECT_SIZE, MAX_TOKEN_SIZE, decode_certificates, decode_object, encode_certificate,
+    encode_object,
 };
 pub use asn1::{Digest32, Extension, GeneralizedTime, Octets};
 pub use challenge::{Challenge, ListUsed, Slot};
 pub use cms::{SignedObject, SigningRequest};
 pub use countersign_pki::{
-    Certificate, HashAlgorithm, KeyKind, PathError, PathErrorKind, PublicKey, SignatureAlgorithm, Time,
+    Certificate, HashAlgorithm, KeyKind, PathError, PathErrorKind, PublicKey, SignatureAlgorithm, Time, is_misleading,
 };
 pub use holder::Admission;
 pub use machine::{

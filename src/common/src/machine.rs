@@ -105,7 +105,7 @@ pub struct MachineFacts {
 /// What a machine says of one component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ComponentFact {
-    /// Its values: trimmed text in lower case.
+    /// Its values: trimmed text, ASCII letters as small ones.
     Values(Vec<String>),
     /// The machine has none.
     Absent,
@@ -155,8 +155,10 @@ pub enum ComponentMatch {
     Matches,
     /// Both have digests and none is common.
     Differs,
-    /// One side has none.
-    Unknown,
+    /// It was recorded, and the machine does not offer it now.
+    Missing,
+    /// It was not recorded, so it can never match.
+    NotRecorded,
 }
 
 /// How a machine compares with a recorded one, by the rules of a token.
@@ -182,35 +184,41 @@ pub enum ComparisonOutcome {
 }
 
 impl MachineComparison {
-    /// Compares two machines by the rules of a token. A component that one side lacks counts neither way: with it
-    /// the answer could still be yes, then it is "cannot tell".
+    /// Compares a machine with a recorded one by the rules of a token.
+    ///
+    /// It is the same machine when enough components match and every mandatory one does. It is another one when a
+    /// mandatory component differs, or when so many differ that what is missing could not make up for them.
+    /// Otherwise nobody can tell.
     pub fn new(binding: &MachineBinding, recorded: &[MachineComponent], present: &[MachineComponent]) -> Self {
         fn digests(list: &[MachineComponent], kind: ComponentKind) -> Option<&[Digest32]> {
             list.iter().find(|component| component.kind == kind).map(|component| component.digests.as_slice())
         }
         let mut compared = Vec::with_capacity(binding.components.len());
-        let (mut matching, mut unknown, mut mandatory_differs, mut mandatory_unknown) = (0, 0, false, false);
+        let (mut matching, mut missing, mut differing) = (0, 0, 0);
+        let (mut mandatory_differs, mut mandatory_matches) = (false, true);
         for rule in &binding.components {
             let found = match (digests(recorded, rule.kind), digests(present, rule.kind)) {
+                (None, _) => ComponentMatch::NotRecorded,
+                (Some(_), None) => ComponentMatch::Missing,
                 (Some(recorded), Some(present)) if recorded.iter().any(|digest| present.contains(digest)) => {
                     ComponentMatch::Matches
                 }
                 (Some(_), Some(_)) => ComponentMatch::Differs,
-                _ => ComponentMatch::Unknown,
             };
             matching += usize::from(found == ComponentMatch::Matches);
-            unknown += usize::from(found == ComponentMatch::Unknown);
+            missing += usize::from(found == ComponentMatch::Missing);
+            differing += usize::from(found == ComponentMatch::Differs);
             mandatory_differs |= rule.mandatory && found == ComponentMatch::Differs;
-            mandatory_unknown |= rule.mandatory && found == ComponentMatch::Unknown;
+            mandatory_matches &= !rule.mandatory || found == ComponentMatch::Matches;
             compared.push((rule.kind, found));
         }
         let required = usize::from(binding.required);
-        let outcome = if mandatory_differs || matching + unknown < required {
+        let outcome = if mandatory_differs || (differing > 0 && matching + missing < required) {
             ComparisonOutcome::Other
-        } else if mandatory_unknown || matching < required {
-            ComparisonOutcome::CannotTell
-        } else {
+        } else if mandatory_matches && matching >= required {
             ComparisonOutcome::Same
+        } else {
+            ComparisonOutcome::CannotTell
         };
         Self { components: compared, required, outcome }
     }
@@ -273,6 +281,18 @@ mod tests {
             let binding = binding(required, mandatory);
             let comparison = MachineComparison::new(&binding, &recorded.digests(&binding), &present.digests(&binding));
             assert_eq!(comparison.outcome, expected, "{required} {mandatory:?} {present:?}");
+        }
+        // What was not recorded cannot speak for another machine.
+        let poor = machine(&[], &["m"], &["n1"]);
+        for (required, present, expected) in [
+            (2, machine(&["d1"], &["m"], &["n1"]), Same),
+            (2, machine(&["d1"], &["m9"], &["n9"]), Other),
+            (2, machine(&["d1"], &["m"], &["n9"]), Other),
+            (3, machine(&["d1"], &["m"], &["n1"]), CannotTell),
+        ] {
+            let binding = binding(required, None);
+            let comparison = MachineComparison::new(&binding, &poor.digests(&binding), &present.digests(&binding));
+            assert_eq!(comparison.outcome, expected, "{required} {present:?}");
         }
     }
 

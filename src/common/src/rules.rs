@@ -54,6 +54,9 @@ impl<'a> VerifiedToken<'a> {
         if object.content_type() != oid::CONTENT_TOKEN {
             return Err(Reason::WrongObject { expected: "an activation token" });
         }
+        if object.der().len() > armor::MAX_TOKEN_SIZE {
+            return Err(Reason::TooLarge { limit: armor::MAX_TOKEN_SIZE });
+        }
         let body = Token::from_der(object.content())?;
         let rules =
             PathRules { time: object.signing_time(), extended_key_usage: Some(oid::EKU_TOKEN_SIGNING), signing: true };
@@ -62,6 +65,10 @@ impl<'a> VerifiedToken<'a> {
             .map_err(Reason::Signer)?;
         if path.intermediates().len() != object.other_certificates().len() {
             return Err(Reason::UnneededCertificate);
+        }
+        let usages = object.signer().extended_key_usages().unwrap_or_default();
+        if usages.contains(&oid::EKU_LIST_SIGNING) || usages.contains(&oid::EKU_ANCHORS_SIGNING) {
+            return Err(Reason::RoleMixed("a token signer that signs lists or anchors as well"));
         }
         budget
             .spend_signature()
@@ -119,7 +126,8 @@ impl<'a> VerifiedToken<'a> {
         let mut budget = Budget::default();
         let mut refusal = Reason::NoSuchGrant { grant: 0 };
         for grant in &self.body.grants {
-            match admit(grant, holder, issuers, slot, at, anchors, &mut budget) {
+            let of_authority = |certificate: &Certificate<'_>| self.is_authority_key(certificate, anchors);
+            match admit(grant, holder, issuers, slot, at, of_authority, &mut budget) {
                 Ok(admission) => return Ok(admission),
                 Err(reason) if reason.rank() >= refusal.rank() || matches!(refusal, Reason::NoSuchGrant { .. }) => {
                     refusal = reason;
@@ -141,7 +149,7 @@ impl<'a> VerifiedToken<'a> {
             self.check_product(&facts.product).err(),
             check_clock(facts, self.issued()).err(),
             window().err(),
-            self.check_virtualization(facts.machine).err(),
+            self.check_virtualization(facts.machine.virtualization.as_ref()).err(),
             self.check_enough_components(&present).err(),
             self.check_listed(&present).err(),
         ])
@@ -204,8 +212,14 @@ impl<'a> VerifiedToken<'a> {
         }
     }
 
-    fn check_virtualization(&self, machine: &MachineFacts) -> Result<(), Reason> {
-        match &machine.virtualization {
+    /// Whether a certificate has the key of the token's signer, of a CA above it, or of any token anchor.
+    fn is_authority_key(&self, certificate: &Certificate<'_>, anchors: &Anchors<'_>) -> bool {
+        let mut signers = self.object.other_certificates().iter().chain([self.object.signer()]);
+        anchors.have_key_of(certificate) || signers.any(|signer| signer.spki() == certificate.spki())
+    }
+
+    fn check_virtualization(&self, virtualization: Option<&String>) -> Result<(), Reason> {
+        match virtualization {
             Some(virtualization) if !self.body.binding.virtual_machines => {
                 Err(Reason::VirtualMachine { virtualization: virtualization.clone() })
             }
@@ -215,7 +229,15 @@ impl<'a> VerifiedToken<'a> {
 
     /// Whether a machine with these components could ever be recognised again.
     fn check_enough_components(&self, present: &[MachineComponent]) -> Result<(), Reason> {
-        match_machine(&MachineComparison::new(&self.body.binding, present, present))
+        let binding = &self.body.binding;
+        let missing = |kind| !present.iter().any(|component| component.kind == kind);
+        let mandatory_missing = binding.components.iter().any(|rule| rule.mandatory && missing(rule.kind));
+        let required = usize::from(binding.required);
+        if present.len() >= required && !mandatory_missing {
+            return Ok(());
+        }
+        let missing = binding.components.iter().map(|rule| rule.kind).filter(|kind| missing(*kind)).collect();
+        Err(Reason::TooFewComponents { required, missing })
     }
 
     fn check_listed(&self, present: &[MachineComponent]) -> Result<(), Reason> {
@@ -269,7 +291,8 @@ impl<'a> VerifiedRecord<'a> {
         let grant = grant.ok_or(Reason::NoSuchGrant { grant: number })?;
         let others = object.other_certificates();
         let at = challenge.time.0;
-        let admission = admit(grant, object.signer(), others, challenge.slot, at, anchors, budget)?;
+        let of_authority = |certificate: &Certificate<'_>| token.is_authority_key(certificate, anchors);
+        let admission = admit(grant, object.signer(), others, challenge.slot, at, of_authority, budget)?;
         if admission.issuers.len() != others.len() {
             return Err(Reason::UnneededCertificate);
         }
@@ -277,9 +300,11 @@ impl<'a> VerifiedRecord<'a> {
             .spend_signature()
             .map_err(|kind| Reason::Holder(countersign_pki::PathError { kind, subject: String::new() }))?;
         object.verify_signature()?;
+        challenge.check_enforceable()?;
         check_times(at, object.signing_time(), token.issued())?;
         token.check_window(at)?;
         token.check_listed(&challenge.machine)?;
+        token.check_virtualization(challenge.virtualization.as_ref())?;
         Ok(Self { object, challenge, token, admission })
     }
 
@@ -340,7 +365,7 @@ impl<'a> VerifiedRecord<'a> {
         let refusal = first_refusal([
             token.check_product(&facts.product).err(),
             match_machine(&comparison).err(),
-            token.check_virtualization(facts.machine).err(),
+            token.check_virtualization(facts.machine.virtualization.as_ref()).err(),
             check_clock(facts, floor).err(),
             expired(),
         ]);
@@ -376,7 +401,9 @@ fn match_machine(comparison: &MachineComparison) -> Result<(), Reason> {
         ComparisonOutcome::Other => Err(Reason::OtherMachine { differing: comparison.those(ComponentMatch::Differs) }),
         ComparisonOutcome::CannotTell => Err(Reason::TooFewComponents {
             required: comparison.required,
-            missing: comparison.those(ComponentMatch::Unknown),
+            missing: [ComponentMatch::Missing, ComponentMatch::NotRecorded]
+                .map(|result| comparison.those(result))
+                .concat(),
         }),
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     machine::{ComponentKind, MachineComponent, check_components},
     reason::Reason,
 };
+use countersign_pki::is_misleading;
 use der::{
     Choice, Decode, Encode, Enumerated, Sequence, Tag, Tagged,
     asn1::{Any, ObjectIdentifier},
@@ -461,7 +462,7 @@ impl Token {
 
     /// The first member that is outside the limits of the format.
     fn violation(&self) -> Option<&'static str> {
-        let text = |text: &str, longest| !text.is_empty() && text.len() <= longest && !text.contains(char::is_control);
+        let text = |text: &str, longest| !text.is_empty() && text.len() <= longest && !text.contains(is_misleading);
         let interval = |interval: Option<u32>| interval.is_none_or(|seconds| (1..=MAX_INTERVAL).contains(&seconds));
         let product = &self.product;
         let range_is_empty = matches!((product.from, product.below), (Some(from), Some(below)) if from >= below);
@@ -539,9 +540,10 @@ impl Grant {
         self.criteria.as_deref().is_none_or(|criteria| {
             (1..=16).contains(&criteria.len())
                 && criteria.iter().all(|criterion| match criterion {
-                    Criterion::Subject(subject) => pattern(&subject.pattern),
+                    Criterion::Subject(subject) => is_der(&subject.attribute) && pattern(&subject.pattern),
                     Criterion::SubjectAltName(name) => pattern(&name.pattern),
-                    Criterion::Policy(_) | Criterion::ExtendedKeyUsage(_) | Criterion::Certificate(_) => true,
+                    Criterion::Policy(id) | Criterion::ExtendedKeyUsage(id) => is_der(id),
+                    Criterion::Certificate(_) => true,
                 })
         })
     }
@@ -558,7 +560,7 @@ impl MachineBinding {
         }
         let listed = |machine: &ListedMachine| {
             (1..=64).contains(&machine.label.len())
-                && !machine.label.contains(char::is_control)
+                && !machine.label.contains(is_misleading)
                 && !machine.components.is_empty()
                 && check_components(&machine.components)
         };
@@ -581,8 +583,22 @@ pub(crate) fn ascending<T: PartialOrd>(items: impl Iterator<Item = T>) -> bool {
     true
 }
 
+/// Whether no arc of an object identifier is padded in front (X.690 8.19.2), which its type lets pass.
+fn is_der(id: &ObjectIdentifier) -> bool {
+    let mut begins = true;
+    id.as_bytes().iter().all(|octet| {
+        let padded = begins && *octet == 0x80;
+        begins = *octet < 0x80;
+        !padded
+    })
+}
+
 pub(crate) fn extensions_within_limits(extensions: Option<&[Extension]>) -> bool {
-    extensions.is_none_or(|list| (1..=16).contains(&list.len()) && ascending(list.iter().map(|extension| extension.id)))
+    extensions.is_none_or(|list| {
+        (1..=16).contains(&list.len())
+            && ascending(list.iter().map(|extension| extension.id))
+            && list.iter().all(|extension| is_der(&extension.id))
+    })
 }
 
 /// Version 1 knows no extension, so a critical one is refused and any other ignored.

@@ -55,7 +55,7 @@ fn read(root: &Path) -> MachineFacts {
     MachineFacts { components, virtualization: virtualization(root, &modalias) }
 }
 
-/// Text of a small file: trimmed, in lower case, without control characters.
+/// Text of a small file: trimmed, ASCII letters as small ones, without control characters.
 fn text(path: &Path) -> io::Result<String> {
     let mut buffer = [0; 4096];
     let length = File::open(path)?.read(&mut buffer)?;
@@ -64,8 +64,8 @@ fn text(path: &Path) -> io::Result<String> {
 
 fn clean(octets: &[u8]) -> String {
     let text = String::from_utf8_lossy(octets);
-    let text: String = text.chars().filter(|character| !character.is_control()).flat_map(char::to_lowercase).collect();
-    text.trim().to_owned()
+    let text: String = text.chars().filter(|character| !character.is_control()).collect();
+    text.trim().to_ascii_lowercase()
 }
 
 /// Whether a value tells machines apart: not empty, not one of the makers' fillers.

@@ -129,7 +129,12 @@ impl SignatureAlgorithm {
         if identifier.oid != ID_RSASSA_PSS {
             return None;
         }
-        let parameters = RsaPssParams::<Any>::from_der(&identifier.parameters?.to_der().ok()?).ok()?;
+        let encoded = identifier.parameters?.to_der().ok()?;
+        let parameters = RsaPssParams::<Any>::from_der(&encoded).ok()?;
+        // A default that is spelled out parses, but does not come out the same.
+        if parameters.to_der().ok()? != encoded {
+            return None;
+        }
         let hash = hash_in_pss(&parameters.hash.owned_to_ref())?;
         let mask = &parameters.mask_gen;
         let same_hash = mask.oid == ID_MGF1

@@ -262,6 +262,14 @@ impl<'a> Certificate<'a> {
         })
     }
 
+    /// Verifies that this certificate is issued and signed by itself: whoever made it has the key that it names.
+    pub fn verify_self_signed(&self) -> Result<(), PathError> {
+        if !self.is_self_issued() {
+            return Err(self.error(PathErrorKind::BadSignature));
+        }
+        self.verify_signature(self.public_key()?).map_err(|kind| self.error(kind))
+    }
+
     /// Verifies this certificate's signature with an issuer's key.
     pub(crate) fn verify_signature(&self, issuer: &PublicKey) -> Result<(), PathErrorKind> {
         let algorithm = self.signature_algorithm.ok_or(PathErrorKind::AlgorithmNotAllowed)?;

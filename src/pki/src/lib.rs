@@ -30,7 +30,7 @@ mod verify;
 pub use algorithm::{Digest, HashAlgorithm, SignatureAlgorithm};
 pub use certificate::{Certificate, KeyUsage, MAX_CERTIFICATE_SIZE};
 pub use error::{PathError, PathErrorKind};
-pub use name::{Attribute, attributes, display_name, names_match};
+pub use name::{Attribute, attributes, display_name, is_misleading, names_match};
 pub use path::{Budget, MAX_PATH_LENGTH, PathRules, ValidatedPath, validate_path};
 pub use time::{ParseTimeError, Time};
 pub use verify::{KeyKind, PublicKey, SignatureError};

@@ -2,7 +2,7 @@
 
 use core::fmt::Write as _;
 use der::{
-    Decode, Reader, SliceReader, Tag, Tagged,
+    Decode, Encode, Reader, SliceReader, Tag, Tagged,
     asn1::{AnyRef, ObjectIdentifier},
 };
 use std::borrow::Cow;
@@ -122,7 +122,7 @@ pub fn display_name(name: &[u8]) -> String {
             Some(value) => push_escaped(&mut text, &value),
             None => {
                 text.push('#');
-                attribute.value.value().iter().for_each(|octet| {
+                attribute.value.to_der().unwrap_or_default().iter().for_each(|octet| {
                     let _ = write!(text, "{octet:02x}");
                 });
             }
@@ -149,7 +149,13 @@ fn short_name(kind: ObjectIdentifier) -> Option<&'static str> {
     NAMES.iter().find(|(own, _)| *own == kind).map(|(_, name)| *name)
 }
 
-/// RFC 4514 2.4, with control characters and others that would be invisible as `\u{..}`.
+/// Whether a character does something else than show itself: it controls, is invisible or turns the text around.
+pub fn is_misleading(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// RFC 4514 2.4, with misleading characters as `\u{..}`.
 fn push_escaped(text: &mut String, value: &str) {
     let last = value.len().saturating_sub(1);
     for (at, character) in value.char_indices() {
@@ -157,12 +163,7 @@ fn push_escaped(text: &mut String, value: &str) {
             ',' | '+' | '"' | '\\' | '<' | '>' | ';' => text.extend(['\\', character]),
             '#' | ' ' if at == 0 => text.extend(['\\', character]),
             ' ' if at == last => text.extend(['\\', ' ']),
-            character
-                if character.is_control()
-                    || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
-            {
-                text.extend(character.escape_unicode());
-            }
+            character if is_misleading(character) => text.extend(character.escape_unicode()),
             character => text.push(character),
         }
     }

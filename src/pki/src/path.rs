@@ -275,6 +275,10 @@ fn check_leaf(leaf: &Certificate<'_>, rules: &PathRules) -> Result<(), PathError
     if rules.signing && !may_sign {
         return Err(leaf.error(PathErrorKind::KeyUsageMissing));
     }
+    if rules.signing {
+        // Before anybody signs with it, or is asked for a PIN.
+        leaf.public_key()?;
+    }
     match rules.extended_key_usage {
         Some(wanted) if !leaf.extended_key_usages().is_some_and(|usages| usages.contains(&wanted)) => {
             Err(leaf.error(PathErrorKind::ExtendedKeyUsageMissing(wanted)))

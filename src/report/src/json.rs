@@ -8,6 +8,7 @@ use countersign_common::{
         TpmRule,
     },
 };
+use der::{Encode, asn1::Any};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 
@@ -35,7 +36,12 @@ fn list<T>(items: Option<&[T]>, view: fn(&T) -> Value) -> Value {
 
 /// The body of a token.
 pub fn token(token: &Token) -> Value {
-    let version = |version: Option<ProductVersion>| shown(version);
+    let version = |version: Option<ProductVersion>| {
+        version.map_or(
+            Value::Null,
+            |version| json!({ "major": version.major, "minor": version.minor, "patch": version.patch }),
+        )
+    };
     members([
         ("version", token.version.into()),
         ("id", token.id.to_string().into()),
@@ -69,7 +75,7 @@ pub fn token(token: &Token) -> Value {
                     "clock_repair",
                     token.terms.clock_repair.as_ref().map_or(Value::Null, |repair| {
                         json!({
-                            "timestamp_anchors": repair.timestamp_anchors.as_ref().map_or(0, Vec::len),
+                            "timestamp_anchors": repair.timestamp_anchors.iter().flatten().map(encoded).collect::<Value>(),
                             "two_holders": repair.two_holders,
                         })
                     }),
@@ -92,10 +98,7 @@ pub fn token(token: &Token) -> Value {
 fn grant(grant: &Grant) -> Value {
     let mut buffer = Vec::new();
     let anchor = match grant.anchor(&mut buffer) {
-        Ok(HolderAnchor::Certificate(der)) => match Certificate::from_der(der) {
-            Ok(anchor) => json!({ "certificate": certificate(&anchor) }),
-            Err(error) => json!({ "unreadable": error.to_string() }),
-        },
+        Ok(HolderAnchor::Certificate(der)) => json!({ "certificate": hex(der) }),
         Ok(HolderAnchor::KeyDigest(digest)) => json!({ "key_digest": digest.to_string() }),
         Err(reason) => json!({ "unreadable": reason.to_string() }),
     };
@@ -126,9 +129,9 @@ fn criterion(criterion: &Criterion) -> Value {
         }
         Criterion::SubjectAltName(name) => {
             let form = match name.form {
-                AltNameForm::UserPrincipalName => "user_principal_name",
-                AltNameForm::Rfc822Name => "rfc822_name",
-                AltNameForm::DnsName => "dns_name",
+                AltNameForm::UserPrincipalName => "user-principal-name",
+                AltNameForm::Rfc822Name => "rfc822-name",
+                AltNameForm::DnsName => "dns-name",
                 AltNameForm::Uri => "uri",
             };
             json!({ "subject_alt_name": { "form": form, "pattern": name.pattern } })
@@ -171,6 +174,11 @@ fn binding(binding: &MachineBinding) -> Value {
     ])
 }
 
+/// A value that is kept as it came, in hexadecimal.
+fn encoded(value: &Any) -> Value {
+    value.to_der().map_or(Value::Null, |der| hex(&der).into())
+}
+
 fn component(component: &MachineComponent) -> Value {
     json!({
         "kind": component.kind.name(),
@@ -200,7 +208,14 @@ pub fn challenge(challenge: &Challenge) -> Value {
         ("version", challenge.version.into()),
         ("token_digest", challenge.token_digest.to_string().into()),
         ("grant", challenge.grant.into()),
-        ("slot", challenge.slot.to_string().into()),
+        (
+            "slot",
+            match challenge.slot {
+                Slot::Authentication => "authentication",
+                Slot::Signature => "signature",
+            }
+            .into(),
+        ),
         ("time", challenge.time.0.to_string().into()),
         ("nonce", challenge.nonce.to_string().into()),
         ("machine", challenge.machine.iter().map(component).collect()),
@@ -222,7 +237,8 @@ pub fn certificate(certificate: &Certificate<'_>) -> Value {
     ])
 }
 
-/// A token or record as it stands, without any claim that it is true. A record holds its token.
+/// A token or record as it stands, without any claim that it is true. A record holds its token. Beside the members of
+/// docs/token-format.md, section 12, there is the signer's subject.
 pub fn object(object: &SignedObject<'_>) -> Value {
     let is_token = object.content_type() == oid::CONTENT_TOKEN;
     let body = if is_token {
@@ -235,12 +251,13 @@ pub fn object(object: &SignedObject<'_>) -> Value {
         .unsigned_token()
         .map_or(Value::Null, |der| SignedObject::from_der(der).map_or_else(unreadable, |inner| self::object(&inner)));
     members([
-        ("type", if is_token { "token" } else { "record" }.into()),
-        ("sha256", hex(&object.digest()).into()),
+        ("type", if is_token { "activation-token" } else { "activation-record" }.into()),
+        ("digest", hex(&object.digest()).into()),
         ("signing_time", object.signing_time().to_string().into()),
         ("algorithm", object.algorithm().name().into()),
-        ("signer", certificate(object.signer())),
-        ("issuers", object.other_certificates().iter().map(certificate).collect()),
+        ("signer", hex(&object.signer().digest()).into()),
+        ("signer_subject", object.signer().subject_text().into()),
+        ("certificates", object.other_certificates().iter().map(|other| hex(&other.digest())).collect()),
         ("body", body.unwrap_or_else(unreadable)),
         ("token", inner),
     ])
@@ -325,7 +342,8 @@ fn comparison(comparison: &MachineComparison) -> Value {
     let found = |found| match found {
         ComponentMatch::Matches => "matches",
         ComponentMatch::Differs => "differs",
-        ComponentMatch::Unknown => "unknown",
+        ComponentMatch::Missing => "missing",
+        ComponentMatch::NotRecorded => "not-recorded",
     };
     json!({
         "outcome": outcome,

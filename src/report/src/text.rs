@@ -1,15 +1,15 @@
 //! The views for people: lines of a label and a value.
 
 use countersign_common::{
-    Certificate, Challenge, ComponentMatch, SignedObject, Token, Verdict, oid,
-    token::{HolderAnchor, Seconds},
+    Certificate, Challenge, ComponentMatch, SignedObject, Token, Verdict, is_misleading, oid,
+    token::{HolderAnchor, KeyProtection, Seconds, TpmRule},
 };
 use std::fmt::Write as _;
 
 /// A label and what it says; an empty label continues the line before.
 pub type Line = (&'static str, String);
 
-/// Lines with the values in one column. Control characters come out as `\u{1b}`, so that no object can write to a
+/// Lines with the values in one column. Characters that control or mislead come out as `\u{1b}`, so that no object can write to a
 /// terminal what it likes.
 pub fn render(lines: &[Line]) -> String {
     let width = lines.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
@@ -20,9 +20,10 @@ pub fn render(lines: &[Line]) -> String {
     })
 }
 
-fn visible(value: &str) -> String {
+/// A text with characters that control or mislead as `\u{1b}`.
+pub fn visible(value: &str) -> String {
     let escape = |character: char| {
-        if character.is_control() { character.escape_unicode().to_string() } else { character.to_string() }
+        if is_misleading(character) { character.escape_unicode().to_string() } else { character.to_string() }
     };
     value.chars().map(escape).collect()
 }
@@ -47,6 +48,19 @@ pub fn token_lines(token: &Token) -> Vec<Line> {
     let validity = token.terms.validity.map_or_else(|| "without end".to_owned(), interval);
     lines.push(("an activation holds", validity));
     lines.extend(token.terms.renew_after.map(|after| ("renewal due after", interval(after))));
+    lines.extend(token.terms.grace.map(|grace| ("grace", interval(grace))));
+    lines.extend(token.terms.notification.map(|notification| ("notification", interval(notification))));
+    if let Some(repair) = &token.terms.clock_repair {
+        let stamps =
+            repair.timestamp_anchors.as_ref().map(|anchors| format!("time stamps under {} roots", anchors.len()));
+        let holders = repair.two_holders.then(|| "two holders together".to_owned());
+        lines.push(("clock repair", stamps.into_iter().chain(holders).collect::<Vec<_>>().join(", or ")));
+    }
+    if let Some(lists) = &token.lists {
+        let number = lists.oldest_number.map(|number| format!("number {number} or later"));
+        let age = lists.max_age.map(|age| format!("at most {} old", interval(age)));
+        lines.push(("revocation lists", number.into_iter().chain(age).collect::<Vec<_>>().join(", ")));
+    }
     for grant in &token.grants {
         let mut buffer = Vec::new();
         let anchor = match grant.anchor(&mut buffer) {
@@ -60,6 +74,12 @@ pub fn token_lines(token: &Token) -> Vec<Line> {
         let slots = if grant.authentication_slot { "slot 9C or 9A" } else { "slot 9C" };
         lines.push(("who may activate", format!("grant {}: {slots}, {relation} {anchor}", grant.number)));
         lines.extend(grant.criteria.iter().flatten().map(|criterion| ("", format!("  with {criterion}"))));
+        if grant.persons > 1 {
+            lines.push(("", format!("  {} distinct persons together", grant.persons)));
+        }
+        if grant.key_protection == KeyProtection::Attested {
+            lines.push(("", "  with a key attested to have been made in hardware".to_owned()));
+        }
     }
     let binding = &token.binding;
     let components: Vec<_> = binding
@@ -76,6 +96,11 @@ pub fn token_lines(token: &Token) -> Vec<Line> {
     }
     if !binding.virtual_machines {
         lines.push(("", "no virtual machines or containers".to_owned()));
+    }
+    match binding.tpm {
+        TpmRule::None => {}
+        TpmRule::Preferred => lines.push(("", "a TPM takes part where there is one".to_owned())),
+        TpmRule::Required => lines.push(("", "a TPM is required".to_owned())),
     }
     lines.extend(token.seats.map(|seats| ("seats", seats.to_string())));
     for entitlement in token.entitlements.iter().flatten() {
@@ -172,7 +197,8 @@ pub fn verdict_lines(verdict: &Verdict) -> Vec<Line> {
         for (result, words) in [
             (ComponentMatch::Matches, "matching"),
             (ComponentMatch::Differs, "differing"),
-            (ComponentMatch::Unknown, "unknown"),
+            (ComponentMatch::Missing, "missing"),
+            (ComponentMatch::NotRecorded, "not recorded"),
         ] {
             let kinds: Vec<_> = machine.those(result).iter().map(|kind| kind.name()).collect();
             if !kinds.is_empty() {

@@ -179,8 +179,7 @@ struct SignedAttributes<'a> {
 }
 
 impl<'a> SignedAttributes<'a> {
-    /// Exactly four attributes with one value each, in the order of their DER, which is by length here: content-type,
-    /// signing-time, message-digest, signing-certificate-v2.
+    /// Exactly four attributes with one value each, in the order of their DER (X.690 11.6).
     fn read(tlv: &'a [u8]) -> Result<Self, Reason> {
         let value = AnyRef::from_der(tlv).map_err(|_| Reason::Cms("signedAttrs"))?;
         if value.tag() != CONTEXT_0 {

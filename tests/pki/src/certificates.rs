@@ -1,0 +1,176 @@
+//! Certificates for tests, and those who own them.
+
+use crate::{
+    der::{bits, boolean, explicit, integer, octets, oid, sequence, set, tlv, utc_time, utf8},
+    keys::Key,
+};
+use countersign_common::SignatureAlgorithm;
+use sha2::{Digest, Sha256};
+
+/// basicConstraints (RFC 5280 4.2.1.9).
+pub const BASIC_CONSTRAINTS: &str = "2.5.29.19";
+/// nameConstraints (RFC 5280 4.2.1.10).
+pub const NAME_CONSTRAINTS: &str = "2.5.29.30";
+/// Extended key usage of a token signer.
+pub const EKU_TOKEN_SIGNING: &str = "1.3.6.1.4.1.32473.2026.3.1";
+/// Extended key usage of a list signer.
+pub const EKU_LIST_SIGNING: &str = "1.3.6.1.4.1.32473.2026.3.2";
+/// Extended key usage of an anchors signer.
+pub const EKU_ANCHORS_SIGNING: &str = "1.3.6.1.4.1.32473.2026.3.3";
+/// id-kp-clientAuth (RFC 5280 4.2.1.12).
+pub const EKU_CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
+/// id-PIV-cardAuth (FIPS 201): a key that signs without a PIN.
+pub const EKU_CARD_AUTH: &str = "2.16.840.1.101.3.6.8";
+/// id-pkix-pilot 1 of RFC 5280's examples: a policy of tests.
+pub const POLICY: &str = "1.3.6.1.4.1.32473.7.1";
+
+/// digitalSignature, as the octet of the BIT STRING.
+pub const DIGITAL_SIGNATURE: u8 = 0x80;
+/// contentCommitment, formerly nonRepudiation.
+pub const CONTENT_COMMITMENT: u8 = 0x40;
+/// keyEncipherment.
+pub const KEY_ENCIPHERMENT: u8 = 0x20;
+/// keyCertSign and cRLSign.
+pub const CERT_SIGN: u8 = 0x06;
+
+/// A certificate with the key that goes with it.
+pub struct Identity {
+    /// The key that goes with the certificate.
+    pub key: Key,
+    /// DER of the subject's name.
+    pub name: Vec<u8>,
+    /// DER of the serial number.
+    pub serial: Vec<u8>,
+    /// DER of the certificate.
+    pub certificate: Vec<u8>,
+}
+
+/// What to certify.
+pub struct Request<'a> {
+    /// The subject's common name.
+    pub name: &'a str,
+    /// The key to certify.
+    pub key: Key,
+    /// First second of the validity, as `2026-01-01T00:00:00Z`.
+    pub not_before: &'a str,
+    /// Last second of the validity.
+    pub not_after: &'a str,
+    /// DER of each extension.
+    pub extensions: Vec<Vec<u8>>,
+    /// How the issuer signs; as its key does where nothing is said.
+    pub signing: Option<SignatureAlgorithm>,
+    /// DER of the signature algorithm to state; the one that signs where empty.
+    pub algorithm: Vec<u8>,
+}
+
+impl<'a> Request<'a> {
+    /// Ten years from 2026 on.
+    pub fn new(name: &'a str, key: Key, extensions: Vec<Vec<u8>>) -> Self {
+        let (not_before, not_after) = ("2026-01-01T00:00:00Z", "2035-12-31T23:59:59Z");
+        Self { name, key, not_before, not_after, extensions, signing: None, algorithm: Vec::new() }
+    }
+
+    /// Issued by itself.
+    pub fn self_signed(self) -> Identity {
+        let name = distinguished_name(self.name);
+        let certificate = self.sign(&name, &self.key);
+        self.finish(certificate)
+    }
+
+    /// Issued by another one.
+    pub fn issued_by(self, issuer: &Identity) -> Identity {
+        let certificate = self.sign(&issuer.name, &issuer.key);
+        self.finish(certificate)
+    }
+
+    fn finish(self, certificate: Vec<u8>) -> Identity {
+        Identity { name: distinguished_name(self.name), serial: self.serial(), key: self.key, certificate }
+    }
+
+    /// DER of the serial number: 8 octets from name and key.
+    fn serial(&self) -> Vec<u8> {
+        let digest = Sha256::digest([self.name.as_bytes(), &self.key.spki()].concat());
+        let mut octets = digest[..8].to_vec();
+        octets[0] = octets[0] & 0x3f | 0x40;
+        tlv(0x02, &[&octets])
+    }
+
+    fn sign(&self, issuer: &[u8], issuer_key: &Key) -> Vec<u8> {
+        let signing = self.signing.unwrap_or_else(|| issuer_key.algorithm());
+        let algorithm = if self.algorithm.is_empty() { signing.identifier() } else { self.algorithm.clone() };
+        let body = sequence(&[
+            &explicit(0, &integer(2)),
+            &self.serial(),
+            &algorithm,
+            issuer,
+            &sequence(&[&utc_time(self.not_before), &utc_time(self.not_after)]),
+            &distinguished_name(self.name),
+            &self.key.spki(),
+            &explicit(3, &sequence(&[&self.extensions.concat()])),
+        ]);
+        let signature = issuer_key.sign(signing, &body);
+        sequence(&[&body, &algorithm, &bits(&signature, 0)])
+    }
+}
+
+/// `O=Example Organisation, CN=...`.
+pub fn distinguished_name(common_name: &str) -> Vec<u8> {
+    let attribute = |id: &str, text: &str| set(&[&sequence(&[&oid(id), &utf8(text)])]);
+    sequence(&[&attribute("2.5.4.10", "Example Organisation"), &attribute("2.5.4.3", common_name)])
+}
+
+/// An extension with the DER of its value.
+pub fn extension(id: &str, critical: bool, value: &[u8]) -> Vec<u8> {
+    let critical = if critical { boolean(true) } else { Vec::new() };
+    sequence(&[&oid(id), &critical, &octets(value)])
+}
+
+/// Basic constraints of a CA.
+pub fn basic_constraints(path_length: Option<u64>) -> Vec<u8> {
+    let length = path_length.map(integer).unwrap_or_default();
+    extension(BASIC_CONSTRAINTS, true, &sequence(&[&boolean(true), &length]))
+}
+
+/// Key usage, as the octet of the BIT STRING.
+pub fn key_usage(usage: u8) -> Vec<u8> {
+    extension("2.5.29.15", true, &bits(&[usage], usage.trailing_zeros() as u8))
+}
+
+/// Extended key usages.
+pub fn extended_key_usage(usages: &[&str]) -> Vec<u8> {
+    let usages: Vec<u8> = usages.iter().flat_map(|usage| oid(usage)).collect();
+    extension("2.5.29.37", false, &sequence(&[&usages]))
+}
+
+/// Certificate policies.
+pub fn policies(policies: &[&str]) -> Vec<u8> {
+    let policies: Vec<u8> = policies.iter().flat_map(|policy| sequence(&[&oid(policy)])).collect();
+    extension("2.5.29.32", false, &sequence(&[&policies]))
+}
+
+/// An e-mail address, a DNS name, a URI and a user principal name.
+pub fn alternative_names(mail: &str, dns: &str, uri: &str, principal: &str) -> Vec<u8> {
+    let other = tlv(0xa0, &[&oid("1.3.6.1.4.1.311.20.2.3"), &explicit(0, &utf8(principal))]);
+    let names = [tlv(0x81, &[mail.as_bytes()]), tlv(0x82, &[dns.as_bytes()]), tlv(0x86, &[uri.as_bytes()]), other];
+    extension("2.5.29.17", false, &sequence(&[&names.concat()]))
+}
+
+/// The extensions of a CA.
+pub fn ca(path_length: Option<u64>) -> Vec<Vec<u8>> {
+    vec![basic_constraints(path_length), key_usage(CERT_SIGN)]
+}
+
+/// The extensions of a token signer.
+pub fn signer_extensions() -> Vec<Vec<u8>> {
+    vec![key_usage(DIGITAL_SIGNATURE), extended_key_usage(&[EKU_TOKEN_SIGNING])]
+}
+
+/// The extensions of a holder, with a name of each form and a policy.
+pub fn holder_extensions() -> Vec<Vec<u8>> {
+    vec![
+        key_usage(DIGITAL_SIGNATURE | CONTENT_COMMITMENT),
+        extended_key_usage(&[EKU_CLIENT_AUTH]),
+        policies(&[POLICY]),
+        alternative_names("Alex@example.org", "alex.example.org", "https://example.org/alex", "alex@example.org"),
+    ]
+}
