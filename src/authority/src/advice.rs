@@ -1,0 +1,95 @@
+//! What to do next, for everything that can go wrong.
+
+use crate::error::Error;
+
+impl Error {
+    /// What to do next, in one line.
+    pub fn advice(&self) -> String {
+        match self {
+            Self::Usage(_) => "see --help for the arguments and an example".to_owned(),
+            Self::NoAuthority(_) => {
+                "name its folder with --home, or found one: countersign-authority init --organization NAME".to_owned()
+            }
+            Self::AuthorityExists(_) => "an authority is never overwritten: name another folder with --home".to_owned(),
+            Self::AuthorityNewer { .. } => "install the release that founded it, or a later one".to_owned(),
+            Self::AuthorityDamaged { .. } | Self::KeyFile { .. } | Self::LedgerDamaged(_) => {
+                "restore the authority's folder from its backup, and find out who changed it".to_owned()
+            }
+            Self::FileExists(_) => "nothing is overwritten: name another file, or move this one away".to_owned(),
+            Self::File { fault, .. } => match fault.kind() {
+                std::io::ErrorKind::NotFound => "check the spelling, and that the folder exists".to_owned(),
+                std::io::ErrorKind::PermissionDenied => "check who owns the file and its folder".to_owned(),
+                std::io::ErrorKind::StorageFull => "make room on the disk and try again".to_owned(),
+                _ => "mend the cause and try again".to_owned(),
+            },
+            Self::FileTooLarge { .. } => "check that it is the right file".to_owned(),
+            Self::Profile { .. } => "correct that line; docs/profile.md lists every key".to_owned(),
+            Self::MachineFile { .. } => {
+                "write it again on that machine: countersign-verifier machine --json > FILE".to_owned()
+            }
+            Self::CertificateFile { .. } => "give a CA certificate as PEM or DER, nothing else in the file".to_owned(),
+            Self::NoTerminal(option) => format!("run it on a terminal, or hand the secret over with {option} N"),
+            Self::Descriptor { number, .. } => {
+                format!("open it for the command, as in {number}< FILE or {number}<<< …")
+            }
+            Self::WrongPassphrase => "type it again; the passphrase is the one given at init".to_owned(),
+            Self::WeakPassphrase => "choose at least 8 characters; several random words do well".to_owned(),
+            Self::PassphrasesDiffer => "start again; nothing was written".to_owned(),
+            Self::KeyMismatch => {
+                "do not use this authority before it is known why: compare its folder with the backup".to_owned()
+            }
+            Self::Random => "wait until the system has started fully, and try again".to_owned(),
+            Self::Clock => "set the clock of this machine".to_owned(),
+            Self::Encoding(_) => "please report this with the arguments that were used".to_owned(),
+            Self::Ledger(_) => {
+                "check the rights and the room in the authority's folder, and that no other command hangs".to_owned()
+            }
+            Self::NoEntry(_) => "list what there is: countersign-authority ledger list".to_owned(),
+            Self::CustomerName(_) => "say it once: --customer-name NAME".to_owned(),
+            Self::OtherToken(_) => {
+                "supersede with the same customer and product, or issue a new token without --supersedes".to_owned()
+            }
+            Self::Lint(findings) => findings
+                .iter()
+                .find(|finding| finding.is_error())
+                .map_or_else(|| "correct what was found".to_owned(), |finding| finding.advice.to_owned()),
+            Self::Verification(_) | Self::NotWhatWasMeant => {
+                "nothing was written; check the authority's certificates and its clock".to_owned()
+            }
+            Self::Object { reason, .. } => match reason.remedy() {
+                countersign_common::Remedy::UpgradeVerifier => "install a later release of this program".to_owned(),
+                _ => "get the file again from where it came; a token is issued anew in a moment".to_owned(),
+            },
+            Self::PrivateKey(_) => {
+                "keep it secret, and do not carry it about: this command shows public objects".to_owned()
+            }
+            Self::Card(error) => card_advice(error).to_owned(),
+            Self::SlotOccupied { .. } => {
+                "use another card, or replace key and certificate for good with --replace".to_owned()
+            }
+            Self::NoPossession => "do not use this card: its key does not do what it says".to_owned(),
+            Self::CardReadBack => "enrol the card again with --replace, or use another card".to_owned(),
+        }
+    }
+}
+
+/// Cards' faults by what a person at the authority can do about them.
+fn card_advice(error: &countersign_card::Error) -> &'static str {
+    match error.code() {
+        "CS-5001" => "start the PC/SC service: systemctl start pcscd.socket",
+        "CS-5002" | "CS-5003" => "connect the reader, and check its name",
+        "CS-5004" => "name the reader with --reader",
+        "CS-5005" | "CS-5006" | "CS-5011" => "put the card in, contacts first, and leave it there",
+        "CS-5007" | "CS-5008" => "end the other program that uses the card, and try again",
+        "CS-5024" => "check the PIN before you try again: too many wrong ones block the card",
+        "CS-5025" => "have the PIN reset with the PUK by whoever issued the card",
+        "CS-5026" => "make sure of the PIN, then spend the last try with --use-last-try",
+        "CS-5027" => "type the PIN as digits",
+        "CS-5029" => "the card cannot make or use such a key: try another --algorithm",
+        "CS-5031" => "leave one card in the reader from beginning to end",
+        "CS-5040" | "CS-5041" | "CS-5042" | "CS-5043" | "CS-5044" => {
+            "ask whoever issued the card for its management key, and give it at the prompt or by --management-key-fd"
+        }
+        _ => "take the card out, put it in again and try once more; if it stays so, use another card",
+    }
+}

@@ -1,0 +1,341 @@
+//! What can be typed: data only. The plan decides what it means.
+
+use crate::words::{Anchor, Component, CriterionText, Entitlement, Interval, Machine, Tpm};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use countersign_common::{Time, token::ProductVersion};
+use std::path::PathBuf;
+
+/// Found an authority, issue activation tokens, enrol smart cards, keep the ledger.
+#[derive(Debug, Parser)]
+#[command(
+    name = "countersign-authority",
+    version,
+    disable_help_subcommand = true,
+    after_help = "Example:\n  \
+        countersign-authority init --organization \"Example Works\"\n  \
+        countersign-authority card enroll --subject \"CN=Ada Lovelace,O=Example Works\"\n  \
+        countersign-authority issue --customer acme --customer-name \"Acme Power\" --product control-room \\\n      \
+        --activate-within 30d --validity 365d --out acme.token.pem\n\n\
+        Exit codes: 0 done, 1 refused by a rule, 2 wrong usage, 3 could not be done."
+)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Debug)]
+pub struct Global {
+    /// The authority's folder.
+    #[arg(long, global = true, value_name = "DIR", default_value = "authority")]
+    pub home: PathBuf,
+    /// Print results, and errors too, as JSON on standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Read the passphrase of the keys as one line from this descriptor instead of the terminal.
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    pub passphrase_fd: Option<i32>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Found an authority: a root for tokens, a root for holders, a certificate that signs tokens, a ledger.
+    Init(Init),
+    /// Issue an activation token.
+    Issue(Box<Issue>),
+    /// Show a token, a record or certificates, without verifying them.
+    Inspect(Inspect),
+    /// Smart cards of the people who activate.
+    Card {
+        /// What to do.
+        #[command(subcommand)]
+        command: CardCommand,
+    },
+    /// What was issued.
+    Ledger {
+        /// What to do.
+        #[command(subcommand)]
+        command: LedgerCommand,
+    },
+    /// Print a completion script for a shell.
+    #[command(
+        after_help = "Example:\n  countersign-authority completions bash > /etc/bash_completion.d/countersign-authority"
+    )]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a folder.
+    #[command(after_help = "Example:\n  countersign-authority man /usr/local/share/man/man1")]
+    Man {
+        /// The folder, which must exist.
+        folder: PathBuf,
+    },
+}
+
+/// A kind and size of key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KeyAlgorithm {
+    /// ECDSA on P-256.
+    P256,
+    /// ECDSA on P-384.
+    P384,
+    /// RSA, 2048 bits.
+    #[value(name = "rsa-2048")]
+    Rsa2048,
+    /// RSA, 3072 bits.
+    #[value(name = "rsa-3072")]
+    Rsa3072,
+    /// RSA, 4096 bits.
+    #[value(name = "rsa-4096")]
+    Rsa4096,
+}
+
+impl KeyAlgorithm {
+    /// The name on the command line, such as `rsa-2048`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "p256",
+            Self::P384 => "p384",
+            Self::Rsa2048 => "rsa-2048",
+            Self::Rsa3072 => "rsa-3072",
+            Self::Rsa4096 => "rsa-4096",
+        }
+    }
+}
+
+/// Arguments of `init`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  \
+    countersign-authority --home /secure/authority init --organization \"Example Works\"\n\n\
+    Afterwards anchors.pem goes into the product; the folder stays with the security officer, with a backup.")]
+pub struct Init {
+    /// Name of the organization, as it will stand in every certificate.
+    #[arg(long, value_name = "NAME")]
+    pub organization: String,
+    /// Kind of the two roots' keys.
+    #[arg(long, value_enum, default_value = "p256")]
+    pub algorithm: KeyAlgorithm,
+    /// Kind of the token signer's key; as the roots' unless stated.
+    #[arg(long, value_enum)]
+    pub signer_algorithm: Option<KeyAlgorithm>,
+    /// How long the roots are valid.
+    #[arg(long, value_name = "DURATION", default_value = "20y")]
+    pub root_validity: Interval,
+    /// How long the token signer is valid.
+    #[arg(long, value_name = "DURATION", default_value = "3y")]
+    pub signer_validity: Interval,
+}
+
+/// Arguments of `issue`.
+#[derive(Args, Debug, Default)]
+#[command(after_help = "Example, on one listed machine and for one year:\n  \
+    countersign-verifier machine --json > press-7.json        (on that machine)\n  \
+    countersign-authority issue --customer acme --customer-name \"Acme Power\" --product control-room \\\n      \
+    --activate-within 30d --validity 365d --renew-after 330d --machine press-7.json \\\n      \
+    --entitlement points=5000 --out press-7.token.pem\n\n\
+    Everything can stand in a profile as well (docs/profile.md); flags go before it.")]
+pub struct Issue {
+    /// Take the terms from this TOML file; flags override it.
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+    /// Where the token goes; the file must not exist [default: PRODUCT-ID.token.pem].
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Show the token in plain words, sign and write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Allow terms that the verifiers of this release refuse.
+    #[arg(long)]
+    pub for_newer_verifier: bool,
+    /// A new version of this token, for the same customer and product.
+    #[arg(long, value_name = "TOKEN_ID")]
+    pub supersedes: Option<String>,
+
+    /// The customer's identifier.
+    #[arg(long, value_name = "ID", help_heading = "For whom and what")]
+    pub customer: Option<String>,
+    /// The customer's name; needed once.
+    #[arg(long, value_name = "NAME", help_heading = "For whom and what")]
+    pub customer_name: Option<String>,
+    /// The product's identifier.
+    #[arg(long, value_name = "ID", help_heading = "For whom and what")]
+    pub product: Option<String>,
+    /// The product's edition.
+    #[arg(long, value_name = "ID", help_heading = "For whom and what")]
+    pub edition: Option<String>,
+    /// The lowest version of the product that it covers.
+    #[arg(long, value_name = "VERSION", help_heading = "For whom and what")]
+    pub product_from: Option<ProductVersion>,
+    /// The lowest version that it no longer covers.
+    #[arg(long, value_name = "VERSION", help_heading = "For whom and what")]
+    pub product_below: Option<ProductVersion>,
+    /// What the product may do; may be repeated.
+    #[arg(long, value_name = "NAME=VALUE[@DATE]", help_heading = "For whom and what")]
+    pub entitlement: Vec<Entitlement>,
+    /// How many machines were paid for: counted from receipts, not enforced offline.
+    #[arg(long, value_name = "N", help_heading = "For whom and what")]
+    pub seats: Option<u32>,
+
+    /// The first time at which a machine may be activated [default: now].
+    #[arg(long, value_name = "TIME", help_heading = "When")]
+    pub activate_from: Option<Time>,
+    /// The last time at which a machine may be activated; a date means the end of that day.
+    #[arg(long, value_name = "TIME", conflicts_with = "activate_within", help_heading = "When")]
+    pub activate_until: Option<String>,
+    /// For how long machines may be activated, such as 30d.
+    #[arg(long, value_name = "DURATION", help_heading = "When")]
+    pub activate_within: Option<Interval>,
+    /// For how long an activation holds [default: without end].
+    #[arg(long, value_name = "DURATION", help_heading = "When")]
+    pub validity: Option<Interval>,
+    /// After how long a renewal is due.
+    #[arg(long, value_name = "DURATION", help_heading = "When")]
+    pub renew_after: Option<Interval>,
+    /// Grace after the validity. Needs a newer verifier.
+    #[arg(long, value_name = "DURATION", help_heading = "When")]
+    pub grace: Option<Interval>,
+    /// Notification after the grace. Needs a newer verifier.
+    #[arg(long, value_name = "DURATION", help_heading = "When")]
+    pub notification: Option<Interval>,
+
+    /// Who may activate: `own` (whom this authority enrolled), a file with a CA certificate, or sha256:HEX of a
+    /// CA's public key; may be repeated, one grant each [default: own].
+    #[arg(long, value_name = "ANCHOR", help_heading = "Who")]
+    pub holder_anchor: Vec<Anchor>,
+    /// What the holder's certificate must meet, in every grant: policy:OID, eku:OID, subject:CN=PATTERN,
+    /// email:PATTERN, upn:PATTERN, dns:PATTERN, uri:PATTERN or certificate:SHA256; may be repeated.
+    #[arg(long, value_name = "KIND:VALUE", help_heading = "Who")]
+    pub criterion: Vec<CriterionText>,
+    /// The anchor itself must have issued the holder's certificate.
+    #[arg(long, help_heading = "Who")]
+    pub direct_issuer: bool,
+    /// The key in PIV slot 9A will do as well as the one in 9C.
+    #[arg(long, help_heading = "Who")]
+    pub authentication_slot: bool,
+    /// How many distinct persons must sign. More than one needs a newer verifier.
+    #[arg(long, value_name = "N", help_heading = "Who")]
+    pub persons: Option<u8>,
+    /// The key must be attested to have been made in hardware. Needs a newer verifier.
+    #[arg(long, help_heading = "Who")]
+    pub attested: bool,
+
+    /// How many components must match for a machine to be the same [default: 2].
+    #[arg(long, value_name = "K", help_heading = "Where")]
+    pub require: Option<u8>,
+    /// A component that counts, such as machine-id or machine-id:mandatory; may be repeated
+    /// [default: dmi-uuid, board-serial, disk-serial, machine-id, network-address].
+    #[arg(long, value_name = "KIND", help_heading = "Where")]
+    pub component: Vec<Component>,
+    /// A machine that may be activated, as written by `countersign-verifier machine --json`; may be repeated
+    /// [default: any machine].
+    #[arg(long, value_name = "[LABEL=]FILE", help_heading = "Where")]
+    pub machine: Vec<Machine>,
+    /// Whether virtual machines and containers may be activated [default: true].
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, help_heading = "Where")]
+    pub virtual_machines: Option<bool>,
+    /// Whether a TPM 2.0 takes part: none, preferred or required. Anything but none needs a newer verifier.
+    #[arg(long, value_name = "RULE", help_heading = "Where")]
+    pub tpm: Option<Tpm>,
+    /// The lowest number of a revocation list that is accepted. Needs a newer verifier.
+    #[arg(long, value_name = "NUMBER", help_heading = "Where")]
+    pub oldest_list: Option<u64>,
+    /// The greatest age of a revocation list. Needs a newer verifier.
+    #[arg(long, value_name = "DURATION", help_heading = "Where")]
+    pub list_max_age: Option<Interval>,
+}
+
+/// Arguments of `inspect`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  countersign-authority inspect acme.token.pem\n\n\
+    Nothing is verified: this shows what a file says, not whether it is true.")]
+pub struct Inspect {
+    /// The file, PEM or DER.
+    pub file: PathBuf,
+}
+
+/// Commands about cards.
+#[derive(Debug, Subcommand)]
+pub enum CardCommand {
+    /// Make a key on a card, have the card prove that it has it, and certify it.
+    Enroll(Enroll),
+}
+
+/// Arguments of `card enroll`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  \
+    countersign-authority card enroll --subject \"CN=Ada Lovelace,O=Example Works\" --email ada@example.com")]
+pub struct Enroll {
+    /// Whom the certificate names; CN is needed.
+    #[arg(long, value_name = "NAME")]
+    pub subject: String,
+    /// Kind of the key.
+    #[arg(long, value_enum, default_value = "p256")]
+    pub algorithm: CardAlgorithm,
+    /// The reader, by name or part of it; needed where several hold a card.
+    #[arg(long, value_name = "NAME")]
+    pub reader: Option<String>,
+    /// Replace the key and certificate that slot 9C holds, for good.
+    #[arg(long)]
+    pub replace: bool,
+    /// An e-mail address for the certificate.
+    #[arg(long, value_name = "ADDRESS")]
+    pub email: Option<String>,
+    /// How long the certificate is valid.
+    #[arg(long, value_name = "DURATION", default_value = "3y")]
+    pub validity: Interval,
+    /// Read the PIN as one line from this descriptor instead of the terminal.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    pub pin_fd: Option<i32>,
+    /// Read the card's management key, in hexadecimal, as one line from this descriptor. Without it the key that
+    /// cards are delivered with is tried, then asked for.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    pub management_key_fd: Option<i32>,
+    /// Spend the last try of the PIN.
+    #[arg(long)]
+    pub use_last_try: bool,
+}
+
+/// A kind of key that is made on a card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CardAlgorithm {
+    /// ECDSA on P-256.
+    P256,
+    /// RSA, 2048 bits.
+    #[value(name = "rsa-2048")]
+    Rsa2048,
+}
+
+/// Commands about the ledger.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// One line for each thing that was issued.
+    #[command(after_help = "Example:\n  countersign-authority ledger list --json")]
+    List,
+    /// One entry in full.
+    #[command(after_help = "Example:\n  countersign-authority ledger show 4f2a --export again.token.pem")]
+    Show {
+        /// The number of the entry, or the beginning of a token's id or of a certificate's SHA-256; the latest entry
+        /// that fits.
+        id: String,
+        /// Write the token or certificate again into this file, which must not exist.
+        #[arg(long, value_name = "FILE")]
+        export: Option<PathBuf>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

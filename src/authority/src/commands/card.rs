@@ -1,0 +1,249 @@
+//! `card enroll`: a key made on the card, possession proved, certified, written, read back.
+
+use super::{Answer, Context};
+use crate::{
+    args::{CardAlgorithm, Enroll},
+    certs::{self, Lifetime},
+    clock,
+    error::Error,
+    home::{Home, Role},
+    keys::Signer,
+    ledger::{Body, Ledger},
+    lint::Finding,
+    prompt::Source,
+    random,
+    words::to_hex,
+};
+use countersign_card::{
+    Algorithm, Error as CardError, LastTry, ManagementKey, Options, PcscTransport, Pin, PinStatus, Piv, Slot, Transport,
+};
+use countersign_common::{CLOCK_TOLERANCE, Certificate, HashAlgorithm, PublicKey, Reason, SignatureAlgorithm, Time};
+use countersign_pki::{Budget, PathRules, validate_path};
+use serde_json::json;
+use x509_cert::name::Name;
+
+/// What the card signs begins so, so that the proof is good for nothing else.
+const PROOF_CONTEXT: &[u8] = b"countersign enrol";
+/// The management key with which most cards are delivered.
+const DEFAULT_MANAGEMENT_KEY: &str = "010203040506070801020304050607080102030405060708";
+
+pub(super) fn enroll(arguments: &Enroll, context: &mut Context<'_>) -> Result<Answer, Error> {
+    let subject = certs::parse_name(&arguments.subject)?;
+    if let Some(email) = &arguments.email {
+        check_email(email)?;
+    }
+    let home = Home::open(&context.global.home)?;
+    let mut ledger = Ledger::open(&Home::ledger_file(home.path()))?;
+    lifetime(&home, arguments, clock::now()?)?;
+
+    let transport = PcscTransport::connect(arguments.reader.as_deref()).map_err(CardError::from)?;
+    context.note(&format!("Reader: {}", transport.reader()));
+    let mut piv = Piv::select(transport, Options::default())?;
+    check_free(&mut piv, arguments.replace)?;
+    let secrets = Secrets::ask(&mut piv, arguments, context)?;
+    // The root's passphrase too, before the card is changed; nothing is held while a person types.
+    piv.release()?;
+    let passphrase = context.passphrase().read("Passphrase of the authority's keys: ")?;
+    let issuer = home.signer(Role::HolderRoot, &passphrase)?;
+    drop(passphrase);
+    secrets.resume(&mut piv)?;
+
+    let last_try = if arguments.use_last_try { LastTry::Spend } else { LastTry::Keep };
+    // A wrong PIN must show before the key that is there is gone.
+    piv.verify_pin(&secrets.pin, last_try)?;
+    piv.authenticate_management(&secrets.management_key, random::octets()?)?;
+    context.note("The card makes its key …");
+    let (algorithm, signs_with) = match arguments.algorithm {
+        CardAlgorithm::P256 => (Algorithm::P256, SignatureAlgorithm::EcdsaP256Sha256),
+        CardAlgorithm::Rsa2048 => (Algorithm::Rsa2048, SignatureAlgorithm::RsaPkcs1(HashAlgorithm::Sha256)),
+    };
+    let key = piv.generate_key(Slot::Signature, algorithm)?;
+    prove_possession(&mut piv, &secrets.pin, last_try, key.spki_der(), algorithm, signs_with)?;
+
+    // Typing and making the key took their time.
+    let now = clock::now()?;
+    let lifetime = lifetime(&home, arguments, now)?;
+    let role = certs::Role::Holder { email: arguments.email.clone() };
+    let certificate = certs::issue(role, &subject, lifetime, key.spki_der(), &issuer)?;
+    verify(&certificate, key.spki_der(), &issuer, now)?;
+    // Never a certificate outside without its entry.
+    let sequence = record(&mut ledger, &certificate, &subject, now)?;
+    piv.put_certificate(Slot::Signature, &certificate)?;
+    if piv.certificate(Slot::Signature)?.as_deref() != Some(&certificate[..]) {
+        return Err(Error::CardReadBack);
+    }
+    answer(&certificate, sequence, secrets.findings)
+}
+
+/// The secrets that a card wants, and what was found on the way.
+struct Secrets {
+    pin: Pin,
+    management_key: ManagementKey,
+    findings: Vec<Finding>,
+    chuid: Option<countersign_card::Chuid>,
+}
+
+impl Secrets {
+    fn ask<T: Transport>(piv: &mut Piv<T>, arguments: &Enroll, context: &mut Context<'_>) -> Result<Self, Error> {
+        let chuid = piv.chuid()?;
+        match piv.pin_status()? {
+            PinStatus::Blocked => return Err(CardError::PinBlocked.into()),
+            PinStatus::TriesLeft(1) if !arguments.use_last_try => return Err(CardError::LastTryKept.into()),
+            PinStatus::TriesLeft(tries) => context.note(&format!("PIN tries left: {tries}")),
+            PinStatus::Verified => {}
+        }
+        let mut findings = Vec::new();
+        let default = match arguments.management_key_fd {
+            Some(_) => None,
+            None => default_key(piv)?,
+        };
+        // Nothing is held while a person types.
+        piv.release()?;
+        let management_key = match default {
+            Some(key) => key,
+            None => {
+                let source = Source { descriptor: arguments.management_key_fd, option: "--management-key-fd" };
+                ManagementKey::from_hex(source.read("Management key of the card, in hexadecimal: ")?.trim())?
+            }
+        };
+        if management_key.is_default() {
+            findings.push(Finding::default_management_key());
+        }
+        let source = Source { descriptor: arguments.pin_fd, option: "--pin-fd" };
+        let pin = Pin::new(&source.read("PIN of the card: ")?)?;
+        let secrets = Self { pin, management_key, findings, chuid };
+        secrets.resume(piv)?;
+        Ok(secrets)
+    }
+
+    /// Takes the card again; another one in its place is refused. A new card has no certificate to be known by, so its
+    /// CHUID is compared as well.
+    fn resume<T: Transport>(&self, piv: &mut Piv<T>) -> Result<(), Error> {
+        piv.resume()?;
+        if piv.chuid()? == self.chuid { Ok(()) } else { Err(CardError::CardExchanged.into()) }
+    }
+}
+
+/// The management key that cards are delivered with, if it opens this one. It has no counter of tries.
+fn default_key<T: Transport>(piv: &mut Piv<T>) -> Result<Option<ManagementKey>, Error> {
+    let key = ManagementKey::from_hex(DEFAULT_MANAGEMENT_KEY)?;
+    match piv.authenticate_management(&key, random::octets()?) {
+        Ok(_) => Ok(Some(key)),
+        Err(
+            CardError::ManagementKeyWrong
+            | CardError::ManagementKeyLength { .. }
+            | CardError::ManagementAlgorithmUnknown,
+        ) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// An occupied slot is kept unless it is to be replaced. What cannot be read is not free.
+fn check_free<T: Transport>(piv: &mut Piv<T>, replace: bool) -> Result<(), Error> {
+    let subject = match piv.certificate(Slot::Signature) {
+        Ok(None) => return Ok(()),
+        Ok(Some(der)) => {
+            Certificate::from_der(&der).map_or_else(|error| error.to_string(), |certificate| certificate.subject_text())
+        }
+        Err(error @ (CardError::MalformedObject { .. } | CardError::CertificateCompression { .. })) => {
+            error.to_string()
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if replace { Ok(()) } else { Err(Error::SlotOccupied { subject }) }
+}
+
+/// The card signs something fresh with the key that it announced.
+fn prove_possession<T: Transport>(
+    piv: &mut Piv<T>,
+    pin: &Pin,
+    last_try: LastTry,
+    spki: &[u8],
+    algorithm: Algorithm,
+    signs_with: SignatureAlgorithm,
+) -> Result<(), Error> {
+    let message = [PROOF_CONTEXT, &random::octets::<32>()?, spki].concat();
+    let digest = signs_with.hash().digest(&message);
+    // 9C wants the PIN immediately before each signature.
+    piv.verify_pin(pin, last_try)?;
+    let signature = piv.sign(Slot::Signature, algorithm, &algorithm.prepare(digest.as_ref()))?;
+    PublicKey::from_spki(spki)
+        .and_then(|key| key.verify(signs_with, digest.as_ref(), &signature))
+        .map_err(|_| Error::NoPossession)
+}
+
+/// What a verifier will ask of the certificate, asked before it goes out.
+fn verify(certificate: &[u8], spki: &[u8], issuer: &Signer, now: Time) -> Result<(), Error> {
+    let refused = |error| Error::Verification(Reason::Holder(error));
+    let leaf = Certificate::from_der(certificate).map_err(refused)?;
+    let anchor = [Certificate::from_der(issuer.certificate()).map_err(refused)?];
+    let rules = PathRules { time: now, extended_key_usage: None, signing: true };
+    validate_path(&leaf, &[], &anchor, &rules, &mut Budget::default()).map_err(refused)?;
+    if leaf.spki() == spki { Ok(()) } else { Err(Error::NotWhatWasMeant) }
+}
+
+/// Begins a little before now, since the clock of a machine may lag behind the authority's, and ends with the root at
+/// the latest.
+fn lifetime(home: &Home, arguments: &Enroll, now: Time) -> Result<Lifetime, Error> {
+    let root = home.certificate(Role::HolderRoot)?;
+    let root = Certificate::from_der(&root).map_err(|_| Error::KeyMismatch)?;
+    let not_after = now.plus(arguments.validity.0.into());
+    if not_after > root.not_after() {
+        let fault = format!("the holder root ends {}: shorten --validity", root.not_after());
+        return Err(Error::Usage(fault));
+    }
+    Ok(Lifetime { not_before: now.minus(CLOCK_TOLERANCE), not_after })
+}
+
+fn record(ledger: &mut Ledger, certificate: &[u8], subject: &Name, now: Time) -> Result<i64, Error> {
+    let writing = ledger.begin()?;
+    let sequence = writing.append(
+        now,
+        &Body::HolderEnrolled {
+            subject: subject.to_string(),
+            digest: to_hex(HashAlgorithm::Sha256.digest(certificate).as_ref()),
+            certificate: to_hex(certificate),
+        },
+    )?;
+    writing.commit()?;
+    Ok(sequence)
+}
+
+/// RFC 5280 4.2.1.6 has a mailbox without anything around it; more than this only the mail itself can tell.
+fn check_email(email: &str) -> Result<(), Error> {
+    let plain = email.len() <= 254 && email.bytes().all(|octet| octet.is_ascii_graphic());
+    match email.split_once('@') {
+        Some((local, domain)) if plain && !local.is_empty() && !domain.is_empty() && !domain.contains('@') => Ok(()),
+        _ => Err(Error::Usage(format!("{email:?} is not an e-mail address such as ada@example.com"))),
+    }
+}
+
+fn answer(certificate: &[u8], sequence: i64, warnings: Vec<Finding>) -> Result<Answer, Error> {
+    let parsed = Certificate::from_der(certificate).map_err(|_| Error::CardReadBack)?;
+    let text = format!(
+        "Enrolled the card (entry {sequence} of the ledger); slot 9C holds\n{}",
+        countersign_report::render(&countersign_report::certificate_lines(&parsed))
+    );
+    let json = json!({
+        "card": {
+            "slot": "9C",
+            "ledger_entry": sequence,
+            "certificate": countersign_report::certificate(&parsed),
+            "pem": countersign_common::encode_certificate(certificate),
+        }
+    });
+    Ok(Answer { text, json, warnings })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        assert!(check_email("ada@example.com").is_ok());
+        for email in ["", "ada", "@example.com", "ada@", "a@b@c", "ada lovelace@example.com", "ada@exämple.com"] {
+            assert!(check_email(email).is_err(), "{email}");
+        }
+    }
+}

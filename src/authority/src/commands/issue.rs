@@ -1,0 +1,206 @@
+//! `issue`: plan, lint, sign, distrust, record, and only then write.
+
+use super::{Answer, Context};
+use crate::{
+    args::Issue,
+    clock,
+    error::Error,
+    files::NewFile,
+    home::{Home, Role},
+    keys::Signer,
+    ledger::{Body, CustomerRow, Ledger, Writing},
+    lint::{Circumstances, Finding, lint},
+    plan::{Identity, IssuePlan},
+    random,
+    words::to_hex,
+};
+use countersign_common::{
+    Anchors, Certificate, Octets, Reason, SignedObject, SigningRequest, Time, Token, VerifiedToken, encode_object, oid,
+};
+use der::Encode;
+use serde_json::json;
+use std::path::PathBuf;
+
+pub(super) fn run(arguments: Issue, context: &mut Context<'_>) -> Result<Answer, Error> {
+    let home = Home::open(&context.global.home)?;
+    let now = clock::now()?;
+    let certificates = Certificates::read(&home)?;
+    let plan = IssuePlan::new(arguments, now, &certificates.holder_root)?;
+    let new_id = Octets(random::octets()?);
+    let new_salt = Octets(random::octets()?);
+    let mut ledger = Ledger::open(&Home::ledger_file(home.path()))?;
+
+    // Everything but the signature, so that nobody types a passphrase in vain.
+    let writing = ledger.begin()?;
+    let identity = identify(&plan, &writing, new_id, new_salt)?;
+    drop(writing);
+    let draft = plan.body(&identity);
+    let findings = check(&draft, &plan, &certificates, now)?;
+    if plan.dry_run {
+        return Ok(dry_run(&draft, findings));
+    }
+    let path = plan.out.clone().unwrap_or_else(|| default_path(&plan, &identity));
+    let file = NewFile::reserve(&path)?;
+    let passphrase = context.passphrase().read("Passphrase of the authority's keys: ")?;
+    let signer = home.signer(Role::TokenSigner, &passphrase)?;
+    drop(passphrase);
+    // Typing took its time.
+    let now = clock::now()?;
+
+    // From here on nobody else writes to the ledger: revision and salt cannot change any more.
+    let writing = ledger.begin()?;
+    let identity = identify(&plan, &writing, new_id, new_salt)?;
+    let body = plan.body(&identity);
+    let findings = check(&body, &plan, &certificates, now)?;
+    let object = sign(&body, &signer, now)?;
+    verify(&object, &body, &plan, &certificates.token_root)?;
+    let sequence = record(&writing, &body, &object, now)?;
+    writing.commit()?;
+    file.finish(encode_object(&object).as_bytes())?;
+
+    Ok(answer(&path, &body, &object, sequence, findings))
+}
+
+/// DER of the authority's certificates.
+struct Certificates {
+    token_root: Vec<u8>,
+    holder_root: Vec<u8>,
+    token_signer: Vec<u8>,
+}
+
+impl Certificates {
+    fn read(home: &Home) -> Result<Self, Error> {
+        Ok(Self {
+            token_root: home.certificate(Role::TokenRoot)?,
+            holder_root: home.certificate(Role::HolderRoot)?,
+            token_signer: home.certificate(Role::TokenSigner)?,
+        })
+    }
+}
+
+/// Who the customer is and which token this is: from the ledger, or new.
+fn identify(
+    plan: &IssuePlan,
+    ledger: &Writing<'_>,
+    new_id: Octets<16>,
+    new_salt: Octets<32>,
+) -> Result<Identity, Error> {
+    let known = ledger.customer(&plan.customer)?;
+    let customer_name = plan
+        .customer_name
+        .clone()
+        .or_else(|| known.as_ref().map(|row| row.name.clone()))
+        .ok_or_else(|| Error::CustomerName(plan.customer.clone()))?;
+    let salt = known.map_or(new_salt, |row| row.salt);
+    let Some(id) = plan.supersedes else {
+        return Ok(Identity { id: new_id, revision: 1, customer_name, salt });
+    };
+    let earlier = ledger.latest_token(&id.to_string())?.ok_or_else(|| Error::NoEntry(id.to_string()))?;
+    let Body::TokenIssued { revision, customer, product, .. } = earlier.body else {
+        return Err(Error::NoEntry(id.to_string()));
+    };
+    if customer != plan.customer {
+        return Err(Error::OtherToken("customer"));
+    }
+    if product != plan.product() {
+        return Err(Error::OtherToken("product"));
+    }
+    let revision = revision.checked_add(1).ok_or(Error::OtherToken("number of versions than fits"))?;
+    Ok(Identity { id, revision, customer_name, salt })
+}
+
+/// The lint: errors refuse, warnings come back.
+fn check(body: &Token, plan: &IssuePlan, certificates: &Certificates, now: Time) -> Result<Vec<Finding>, Error> {
+    let parse = |der| Certificate::from_der(der).map_err(|_| Error::KeyMismatch);
+    let findings = lint(
+        body,
+        &Circumstances {
+            now,
+            token_root: &parse(&certificates.token_root)?,
+            holder_root: &parse(&certificates.holder_root)?,
+            token_signer: &parse(&certificates.token_signer)?,
+            for_newer_verifier: plan.for_newer_verifier,
+        },
+    );
+    if findings.iter().any(Finding::is_error) { Err(Error::Lint(findings)) } else { Ok(findings) }
+}
+
+fn sign(body: &Token, signer: &Signer, now: Time) -> Result<Vec<u8>, Error> {
+    let content = body.to_der()?;
+    let certificate = Certificate::from_der(signer.certificate()).map_err(|_| Error::KeyMismatch)?;
+    let request = SigningRequest::new(oid::CONTENT_TOKEN, &content, &certificate, signer.algorithm(), now)?;
+    let signature = signer.sign(request.digest().as_ref())?;
+    // The root itself issued the signer: no certificate lies between.
+    Ok(request.finish(&signature, &[], None)?)
+}
+
+/// Distrusts what was signed: it must read again, verify under the own anchor, and say what was meant.
+fn verify(object: &[u8], body: &Token, plan: &IssuePlan, token_root: &[u8]) -> Result<(), Error> {
+    let anchors = Anchors::new([token_root]).map_err(|error| Error::Verification(Reason::Signer(error)))?;
+    let parsed = SignedObject::from_der(object).map_err(Error::Verification)?;
+    match VerifiedToken::verify(parsed.clone(), &anchors) {
+        Ok(_) => {}
+        // These two come after path and signature, and were allowed on purpose.
+        Err(Reason::NeedsNewerVerifier(_) | Reason::UnknownCriticalExtension(_)) if plan.for_newer_verifier => {}
+        Err(reason) => return Err(Error::Verification(reason)),
+    }
+    if Token::from_der(parsed.content()).map_err(Error::Verification)? == *body {
+        Ok(())
+    } else {
+        Err(Error::NotWhatWasMeant)
+    }
+}
+
+fn record(writing: &Writing<'_>, body: &Token, object: &[u8], now: Time) -> Result<i64, Error> {
+    let row = CustomerRow { name: body.customer.name.clone(), salt: body.binding.salt };
+    writing.keep_customer(&body.customer.id, &row)?;
+    writing.append(
+        now,
+        &Body::TokenIssued {
+            id: body.id.to_string(),
+            revision: body.revision,
+            customer: body.customer.id.clone(),
+            product: body.product.id.clone(),
+            digest: digest(object),
+            token: to_hex(object),
+        },
+    )
+}
+
+fn digest(object: &[u8]) -> String {
+    use sha2::Digest as _;
+    to_hex(&sha2::Sha256::digest(object))
+}
+
+/// `<product>-<short id>.token.pem`, with the version behind the id from the second on.
+fn default_path(plan: &IssuePlan, identity: &Identity) -> PathBuf {
+    let id = identity.id.to_string();
+    let version = if identity.revision > 1 { format!("-{}", identity.revision) } else { String::new() };
+    PathBuf::from(format!("{}-{}{version}.token.pem", plan.product(), &id[..8]))
+}
+
+fn dry_run(body: &Token, warnings: Vec<Finding>) -> Answer {
+    let text = format!(
+        "Would issue (nothing was signed or written):\n{}",
+        countersign_report::render(&countersign_report::token_lines(body))
+    );
+    let json = json!({ "dry_run": true, "token": { "body": countersign_report::token(body) } });
+    Answer { text, json, warnings }
+}
+
+fn answer(path: &std::path::Path, body: &Token, object: &[u8], sequence: i64, warnings: Vec<Finding>) -> Answer {
+    let text = format!(
+        "Issued {} (entry {sequence} of the ledger):\n{}",
+        path.display(),
+        countersign_report::render(&countersign_report::token_lines(body))
+    );
+    let json = json!({
+        "token": {
+            "file": path,
+            "sha256": digest(object),
+            "ledger_entry": sequence,
+            "body": countersign_report::token(body),
+        }
+    });
+    Answer { text, json, warnings }
+}

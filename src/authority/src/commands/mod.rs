@@ -1,0 +1,67 @@
+//! The work, one command a file.
+
+mod card;
+mod init;
+mod inspect;
+mod issue;
+mod ledger;
+mod manual;
+
+use crate::{
+    args::{CardCommand, Cli, Command, Global, LedgerCommand},
+    error::Error,
+    lint::Finding,
+    prompt::Source,
+};
+use serde_json::Value;
+use std::io::Write;
+
+/// What a command has to say when it is done.
+pub(crate) struct Answer {
+    /// For people, on standard output.
+    pub(crate) text: String,
+    /// For programs, on standard output instead.
+    pub(crate) json: Value,
+    /// What is unwise but was done.
+    pub(crate) warnings: Vec<Finding>,
+}
+
+/// What every command is given.
+pub(crate) struct Context<'a> {
+    pub(crate) global: &'a Global,
+    notes: &'a mut dyn Write,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(global: &'a Global, notes: &'a mut dyn Write) -> Self {
+        Self { global, notes }
+    }
+
+    /// Tells a person how it is going.
+    fn note(&mut self, text: &str) {
+        // Nobody is left to hear of a fault.
+        let _ = writeln!(self.notes, "{text}");
+    }
+
+    /// Where the passphrase of the keys comes from.
+    fn passphrase(&self) -> Source {
+        Source { descriptor: self.global.passphrase_fd, option: "--passphrase-fd" }
+    }
+}
+
+/// Carries out a command.
+pub(crate) fn run(cli: Cli, notes: &mut dyn Write) -> Result<Answer, Error> {
+    let mut context = Context::new(&cli.global, notes);
+    match cli.command {
+        Command::Init(arguments) => init::run(arguments, &mut context),
+        Command::Issue(arguments) => issue::run(*arguments, &mut context),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Card { command: CardCommand::Enroll(arguments) } => card::enroll(&arguments, &mut context),
+        Command::Ledger { command: LedgerCommand::List } => ledger::list(&context),
+        Command::Ledger { command: LedgerCommand::Show { id, export } } => {
+            ledger::show(&id, export.as_deref(), &context)
+        }
+        Command::Completions { shell } => Ok(manual::completions(shell)),
+        Command::Man { folder } => manual::pages(&folder),
+    }
+}

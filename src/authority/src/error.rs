@@ -1,0 +1,337 @@
+//! What can go wrong, each with a stable code and the fact.
+
+use crate::lint::Finding;
+use core::fmt;
+use countersign_common::Reason;
+use std::path::{Path, PathBuf};
+
+/// Why a command was not carried out.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The arguments contradict each other or cannot be read.
+    Usage(String),
+    /// The folder is not an authority.
+    NoAuthority(PathBuf),
+    /// There is something where the authority was to be founded.
+    AuthorityExists(PathBuf),
+    /// The authority was founded by a later release.
+    AuthorityNewer {
+        /// The version of its layout.
+        format: u32,
+    },
+    /// A file of the authority is not what it should be.
+    AuthorityDamaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// There is a file where one was to be made.
+    FileExists(PathBuf),
+    /// A file cannot be read or written.
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        fault: std::io::Error,
+    },
+    /// A file is larger than anything that would be read.
+    FileTooLarge {
+        /// Which file.
+        path: PathBuf,
+        /// The limit in octets.
+        limit: usize,
+    },
+    /// A profile cannot be read.
+    Profile {
+        /// Which file.
+        path: PathBuf,
+        /// The line, counted from 1, where that is known.
+        line: Option<usize>,
+        /// What is wrong.
+        fault: String,
+    },
+    /// A description of a machine cannot be read.
+    MachineFile {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        fault: String,
+    },
+    /// A file of certificates cannot be used.
+    CertificateFile {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        fault: String,
+    },
+    /// A secret is needed and there is neither a terminal nor a descriptor.
+    NoTerminal(&'static str),
+    /// A secret cannot be read from its descriptor.
+    Descriptor {
+        /// The descriptor's number.
+        number: i32,
+        /// What the system said.
+        fault: std::io::Error,
+    },
+    /// The passphrase does not open the key.
+    WrongPassphrase,
+    /// The passphrase is too short to protect anything.
+    WeakPassphrase,
+    /// The passphrase was typed differently the second time.
+    PassphrasesDiffer,
+    /// A key file is not what it should be.
+    KeyFile {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
+    /// A key and its certificate do not belong together, or a signature that it made does not verify.
+    KeyMismatch,
+    /// The system has no random numbers.
+    Random,
+    /// The system's clock cannot be right.
+    Clock,
+    /// Something could not be encoded: a fault of this program.
+    Encoding(der::Error),
+    /// The ledger cannot be read or written.
+    Ledger(rusqlite::Error),
+    /// The ledger is not what it should be.
+    LedgerDamaged(String),
+    /// The ledger has no such entry.
+    NoEntry(String),
+    /// The customer is not known yet, and the name was not given.
+    CustomerName(String),
+    /// The token to supersede is for another customer or product.
+    OtherToken(&'static str),
+    /// The lint refuses what was to be signed.
+    Lint(Vec<Finding>),
+    /// What was signed does not verify.
+    Verification(Reason),
+    /// What was signed does not say what it was meant to say.
+    NotWhatWasMeant,
+    /// The file is not one of our objects.
+    Object {
+        /// Which file.
+        path: PathBuf,
+        /// Why it is refused.
+        reason: Reason,
+    },
+    /// The file holds a private key.
+    PrivateKey(PathBuf),
+    /// The card or the way to it.
+    Card(countersign_card::Error),
+    /// The slot has a certificate already.
+    SlotOccupied {
+        /// Its subject.
+        subject: String,
+    },
+    /// The card did not prove that it has the key.
+    NoPossession,
+    /// The card gave back another certificate than the one that was written.
+    CardReadBack,
+}
+
+/// What a failure means for the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A rule refused it.
+    Refused = 1,
+    /// The arguments are at fault.
+    Usage = 2,
+    /// It could not be done.
+    CouldNot = 3,
+}
+
+impl Error {
+    /// Every code of this crate with what it says, for docs/codes.md. Findings of the lint are
+    /// [`Finding::CODES`]; objects and cards keep the codes of their own crates.
+    pub const CODES: &'static [(&'static str, &'static str)] = &[
+        ("CS-7001", "arguments contradict each other or cannot be read"),
+        ("CS-7002", "not an authority's folder"),
+        ("CS-7003", "there is something where the authority was to be founded"),
+        ("CS-7004", "authority founded by a later release"),
+        ("CS-7005", "file of the authority damaged"),
+        ("CS-7006", "file exists already"),
+        ("CS-7007", "file cannot be read or written"),
+        ("CS-7008", "file too large to be read"),
+        ("CS-7009", "profile cannot be read"),
+        ("CS-7010", "description of a machine cannot be read"),
+        ("CS-7011", "certificate file cannot be used"),
+        ("CS-7012", "private key where an object was expected"),
+        ("CS-7020", "secret needed and no terminal"),
+        ("CS-7021", "descriptor of a secret cannot be read"),
+        ("CS-7022", "wrong passphrase"),
+        ("CS-7023", "passphrase too short"),
+        ("CS-7024", "passphrases differ"),
+        ("CS-7025", "key file damaged"),
+        ("CS-7026", "key and certificate do not belong together"),
+        ("CS-7030", "no random numbers"),
+        ("CS-7031", "clock cannot be right"),
+        ("CS-7032", "cannot be encoded"),
+        ("CS-7040", "ledger cannot be read or written"),
+        ("CS-7041", "ledger damaged"),
+        ("CS-7042", "no such entry in the ledger"),
+        ("CS-7043", "name of a new customer missing"),
+        ("CS-7044", "token to supersede is another's"),
+        ("CS-7050", "refused by the lint"),
+        ("CS-7051", "what was signed does not verify"),
+        ("CS-7052", "what was signed is not what was meant"),
+        ("CS-7060", "slot of the card occupied"),
+        ("CS-7061", "card did not prove possession of the key"),
+        ("CS-7062", "card gave back another certificate"),
+    ];
+
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Usage(_) => "CS-7001",
+            Self::NoAuthority(_) => "CS-7002",
+            Self::AuthorityExists(_) => "CS-7003",
+            Self::AuthorityNewer { .. } => "CS-7004",
+            Self::AuthorityDamaged { .. } => "CS-7005",
+            Self::FileExists(_) => "CS-7006",
+            Self::File { .. } => "CS-7007",
+            Self::FileTooLarge { .. } => "CS-7008",
+            Self::Profile { .. } => "CS-7009",
+            Self::MachineFile { .. } => "CS-7010",
+            Self::CertificateFile { .. } => "CS-7011",
+            Self::PrivateKey(_) => "CS-7012",
+            Self::NoTerminal(_) => "CS-7020",
+            Self::Descriptor { .. } => "CS-7021",
+            Self::WrongPassphrase => "CS-7022",
+            Self::WeakPassphrase => "CS-7023",
+            Self::PassphrasesDiffer => "CS-7024",
+            Self::KeyFile { .. } => "CS-7025",
+            Self::KeyMismatch => "CS-7026",
+            Self::Random => "CS-7030",
+            Self::Clock => "CS-7031",
+            Self::Encoding(_) => "CS-7032",
+            Self::Ledger(_) => "CS-7040",
+            Self::LedgerDamaged(_) => "CS-7041",
+            Self::NoEntry(_) => "CS-7042",
+            Self::CustomerName(_) => "CS-7043",
+            Self::OtherToken(_) => "CS-7044",
+            Self::Lint(_) => "CS-7050",
+            Self::Verification(_) => "CS-7051",
+            Self::NotWhatWasMeant => "CS-7052",
+            Self::Object { reason, .. } => reason.code(),
+            Self::Card(error) => error.code(),
+            Self::SlotOccupied { .. } => "CS-7060",
+            Self::NoPossession => "CS-7061",
+            Self::CardReadBack => "CS-7062",
+        }
+    }
+
+    /// What it means for the exit code.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Usage(_) | Self::Profile { .. } | Self::CustomerName(_) => Outcome::Usage,
+            Self::AuthorityExists(_)
+            | Self::FileExists(_)
+            | Self::Lint(_)
+            | Self::Verification(_)
+            | Self::NotWhatWasMeant
+            | Self::Object { .. }
+            | Self::OtherToken(_)
+            | Self::PrivateKey(_)
+            | Self::SlotOccupied { .. }
+            | Self::WeakPassphrase => Outcome::Refused,
+            _ => Outcome::CouldNot,
+        }
+    }
+
+    pub(crate) fn file(path: &Path, fault: std::io::Error) -> Self {
+        Self::File { path: path.to_owned(), fault }
+    }
+
+    pub(crate) fn damaged(path: &Path, fault: impl fmt::Display) -> Self {
+        Self::AuthorityDamaged { path: path.to_owned(), fault: fault.to_string() }
+    }
+}
+
+/// The fact in one line.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(fault) => f.write_str(fault),
+            Self::NoAuthority(path) => write!(f, "{} is not an authority's folder", path.display()),
+            Self::AuthorityExists(path) => write!(f, "{} exists already", path.display()),
+            Self::AuthorityNewer { format } => write!(f, "the authority has the layout {format} of a later release"),
+            Self::AuthorityDamaged { path, fault } => write!(f, "{} is damaged: {fault}", path.display()),
+            Self::FileExists(path) => write!(f, "{} exists already", path.display()),
+            Self::File { path, fault } => write!(f, "{}: {fault}", path.display()),
+            Self::FileTooLarge { path, limit } => write!(f, "{} is larger than {limit} octets", path.display()),
+            Self::Profile { path, line: Some(line), fault } => write!(f, "{}, line {line}: {fault}", path.display()),
+            Self::Profile { path, line: None, fault } => write!(f, "{}: {fault}", path.display()),
+            Self::MachineFile { path, fault } => write!(f, "{} does not describe a machine: {fault}", path.display()),
+            Self::CertificateFile { path, fault } => write!(f, "{}: {fault}", path.display()),
+            Self::NoTerminal(_) => f.write_str("a secret is needed, and there is no terminal to ask at"),
+            Self::Descriptor { number, fault } => write!(f, "descriptor {number} cannot be read: {fault}"),
+            Self::WrongPassphrase => f.write_str("wrong passphrase"),
+            Self::WeakPassphrase => f.write_str("the passphrase has fewer than 8 characters"),
+            Self::PassphrasesDiffer => f.write_str("the two passphrases differ"),
+            Self::KeyFile { path, fault } => write!(f, "{} is damaged: {fault}", path.display()),
+            Self::KeyMismatch => f.write_str("a key and its certificate do not belong together"),
+            Self::Random => f.write_str("the system has no random numbers"),
+            Self::Clock => f.write_str("the system's clock cannot be right"),
+            Self::Encoding(fault) => write!(f, "cannot be encoded: {fault}"),
+            Self::Ledger(fault) => write!(f, "the ledger failed: {fault}"),
+            Self::LedgerDamaged(fault) => write!(f, "the ledger is damaged: {fault}"),
+            Self::NoEntry(id) => write!(f, "the ledger has no entry {id}"),
+            Self::CustomerName(id) => write!(f, "the customer {id} is new, and has no name yet"),
+            Self::OtherToken(what) => write!(f, "the token to supersede has another {what}"),
+            Self::Lint(findings) => {
+                let errors: Vec<_> = findings.iter().filter(|finding| finding.is_error()).collect();
+                match errors.as_slice() {
+                    [finding] => write!(f, "not signed: {}", finding.fact),
+                    [finding, more @ ..] => write!(f, "not signed: {} ({} more)", finding.fact, more.len()),
+                    [] => f.write_str("not signed"),
+                }
+            }
+            Self::Verification(reason) => write!(f, "what was signed does not verify: {reason}"),
+            Self::NotWhatWasMeant => f.write_str("what was signed is not what was meant"),
+            Self::Object { path, reason } => write!(f, "{}: {reason}", path.display()),
+            Self::PrivateKey(path) => write!(f, "{} holds a private key", path.display()),
+            Self::Card(error) => error.fmt(f),
+            Self::SlotOccupied { subject } => write!(f, "slot 9C holds a certificate already: {subject}"),
+            Self::NoPossession => f.write_str("the card did not prove that it has the key it announced"),
+            Self::CardReadBack => f.write_str("the card gave back another certificate than the one written"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+impl From<der::Error> for Error {
+    fn from(error: der::Error) -> Self {
+        Self::Encoding(error)
+    }
+}
+
+impl From<countersign_card::Error> for Error {
+    fn from(error: countersign_card::Error) -> Self {
+        Self::Card(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_in_the_table_once_and_in_order() {
+        assert!(Error::CODES.is_sorted_by(|one, other| one.0 < other.0));
+        for error in [Error::Usage(String::new()), Error::WrongPassphrase, Error::CardReadBack, Error::Random] {
+            assert!(Error::CODES.iter().any(|(code, _)| *code == error.code()), "{error}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Keys in files: PKCS#8 (RFC 5958) encrypted by PBES2 (RFC 8018), which `openssl pkey` reads.
+
+use super::SigningKey;
+use crate::{
+    args::KeyAlgorithm,
+    error::Error,
+    files,
+    random::{self, SystemRandom},
+};
+use countersign_common::{HashAlgorithm, SignatureAlgorithm};
+use p256::elliptic_curve::Generate;
+use pkcs8::{
+    DecodePrivateKey, EncodePrivateKey, EncodePublicKey, EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef,
+    SecretDocument, pkcs5::pbes2,
+};
+use sha2::Sha256;
+use signature::hazmat::PrehashSigner;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// Rounds of PBKDF2 with HMAC-SHA256.
+const ITERATIONS: u32 = 600_000;
+/// The largest key file that is read, in octets: RSA-4096 needs 3.5 KiB.
+const MAX_KEY_FILE: usize = 16 * 1024;
+const LABEL: &str = "ENCRYPTED PRIVATE KEY";
+
+/// A private key in memory, from a file or on the way into one. The libraries erase it when it is dropped.
+pub(crate) struct FileKey {
+    key: Key,
+    spki: Vec<u8>,
+}
+
+enum Key {
+    P256(Box<p256::ecdsa::SigningKey>),
+    P384(Box<p384::ecdsa::SigningKey>),
+    Rsa(Box<rsa::PrivateKey>),
+}
+
+impl FileKey {
+    /// Makes a new key. RSA takes seconds.
+    pub(crate) fn generate(algorithm: KeyAlgorithm) -> Result<Self, Error> {
+        let rsa = |bits| {
+            let key = rsa::PrivateKey::new(&mut SystemRandom, bits).map_err(|_| Error::Random)?;
+            Ok::<_, Error>(Key::Rsa(Box::new(key)))
+        };
+        let key = match algorithm {
+            KeyAlgorithm::P256 => {
+                let key = p256::ecdsa::SigningKey::try_generate_from_rng(&mut SystemRandom);
+                Key::P256(Box::new(key.map_err(|_| Error::Random)?))
+            }
+            KeyAlgorithm::P384 => {
+                let key = p384::ecdsa::SigningKey::try_generate_from_rng(&mut SystemRandom);
+                Key::P384(Box::new(key.map_err(|_| Error::Random)?))
+            }
+            KeyAlgorithm::Rsa2048 => rsa(2048)?,
+            KeyAlgorithm::Rsa3072 => rsa(3072)?,
+            KeyAlgorithm::Rsa4096 => rsa(4096)?,
+        };
+        Self::with_public_half(key).ok_or(Error::KeyMismatch)
+    }
+
+    /// Encrypts the key: PBKDF2 with HMAC-SHA256 and AES-256-CBC, as PEM.
+    pub(crate) fn encrypt(&self, passphrase: &str) -> Result<Zeroizing<String>, Error> {
+        let parameters = pbes2::Parameters::generate_pbkdf2_sha256_aes256cbc(
+            ITERATIONS,
+            &random::octets::<16>()?,
+            random::octets::<16>()?,
+        );
+        let pem = |document: &SecretDocument| {
+            let info = PrivateKeyInfoRef::try_from(document.as_bytes())?;
+            let encrypted = info.encrypt_with_params(parameters?, passphrase)?;
+            Ok::<_, pkcs8::Error>(encrypted.to_pem(LABEL, LineEnding::LF)?)
+        };
+        let document = match &self.key {
+            Key::P256(key) => key.to_pkcs8_der(),
+            Key::P384(key) => key.to_pkcs8_der(),
+            Key::Rsa(key) => key.to_pkcs8_der(),
+        };
+        document.and_then(|document| pem(&document)).map_err(|_| Error::KeyMismatch)
+    }
+
+    /// Opens a key file.
+    pub(crate) fn open(path: &Path, passphrase: &str) -> Result<Self, Error> {
+        let text = Zeroizing::new(files::read_text(path, MAX_KEY_FILE)?);
+        Self::decrypt(&text, passphrase).map_err(|fault| match fault {
+            Fault::Passphrase => Error::WrongPassphrase,
+            Fault::File(fault) => Error::KeyFile { path: path.to_owned(), fault },
+        })
+    }
+
+    fn decrypt(text: &str, passphrase: &str) -> Result<Self, Fault> {
+        let (label, document) = SecretDocument::from_pem(text).map_err(|_| Fault::File("not a PEM file"))?;
+        if label != LABEL {
+            return Err(Fault::File("not an encrypted private key"));
+        }
+        let encrypted = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes())
+            .map_err(|_| Fault::File("not PKCS#8 encrypted by PBES2"))?;
+        // CBC has no other way to tell a wrong passphrase than by what comes out.
+        let plain = encrypted.decrypt(passphrase).map_err(|_| Fault::Passphrase)?;
+        let info = PrivateKeyInfoRef::try_from(plain.as_bytes()).map_err(|_| Fault::Passphrase)?;
+        let plain = plain.as_bytes();
+        let key = match info.algorithm.oid {
+            rsa::pkcs1::ALGORITHM_OID => rsa::PrivateKey::from_pkcs8_der(plain).ok().map(|key| Key::Rsa(Box::new(key))),
+            _ => p256::ecdsa::SigningKey::from_pkcs8_der(plain)
+                .map(|key| Key::P256(Box::new(key)))
+                .or_else(|_| p384::ecdsa::SigningKey::from_pkcs8_der(plain).map(|key| Key::P384(Box::new(key))))
+                .ok(),
+        };
+        key.and_then(Self::with_public_half).ok_or(Fault::File("not a key of an allowed kind"))
+    }
+
+    fn with_public_half(key: Key) -> Option<Self> {
+        let document = match &key {
+            Key::P256(key) => key.verifying_key().to_public_key_der(),
+            Key::P384(key) => key.verifying_key().to_public_key_der(),
+            Key::Rsa(key) => key.as_public_key().to_public_key_der(),
+        };
+        document.ok().map(|document| Self { key, spki: document.into_vec() })
+    }
+}
+
+enum Fault {
+    Passphrase,
+    File(&'static str),
+}
+
+impl SigningKey for FileKey {
+    fn spki(&self) -> &[u8] {
+        &self.spki
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        match &self.key {
+            Key::P256(_) => SignatureAlgorithm::EcdsaP256Sha256,
+            Key::P384(_) => SignatureAlgorithm::EcdsaP384Sha384,
+            Key::Rsa(_) => SignatureAlgorithm::RsaPkcs1(HashAlgorithm::Sha256),
+        }
+    }
+
+    fn sign_digest(&self, digest: &[u8]) -> Result<Vec<u8>, Error> {
+        match &self.key {
+            Key::P256(key) => PrehashSigner::<p256::ecdsa::DerSignature>::sign_prehash(&**key, digest)
+                .map(|signature| signature.as_bytes().to_vec())
+                .ok(),
+            Key::P384(key) => PrehashSigner::<p384::ecdsa::DerSignature>::sign_prehash(&**key, digest)
+                .map(|signature| signature.as_bytes().to_vec())
+                .ok(),
+            Key::Rsa(key) => key.sign_with_rng(&mut SystemRandom, rsa::Pkcs1v15Sign::new::<Sha256>(), digest).ok(),
+        }
+        .ok_or(Error::KeyMismatch)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_file_opens_with_its_passphrase_only() {
+        let folder = tempfile::tempdir().unwrap();
+        for algorithm in [KeyAlgorithm::P256, KeyAlgorithm::P384, KeyAlgorithm::Rsa2048] {
+            let key = FileKey::generate(algorithm).unwrap();
+            let path = folder.path().join(algorithm.name());
+            files::write_new(&path, 0o600, key.encrypt("correct horse").unwrap().as_bytes()).unwrap();
+            let again = FileKey::open(&path, "correct horse").unwrap();
+            assert_eq!(again.spki(), key.spki());
+            let digest = key.algorithm().hash().digest(b"message");
+            super::super::sign(&again, digest.as_ref()).unwrap();
+            assert!(matches!(FileKey::open(&path, "correct house"), Err(Error::WrongPassphrase)));
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_key_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        for text in ["", "text", "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n"] {
+            std::fs::write(&path, text).unwrap();
+            assert!(matches!(FileKey::open(&path, "passphrase"), Err(Error::KeyFile { .. })), "{text}");
+        }
+        std::fs::write(&path, vec![b'x'; MAX_KEY_FILE + 1]).unwrap();
+        assert!(matches!(FileKey::open(&path, "passphrase"), Err(Error::FileTooLarge { .. })));
+    }
+}

@@ -1,0 +1,383 @@
+//! The ledger: what was issued, in order, appended to and never changed.
+//!
+//! Each entry keeps its body and SHA-256(0x00 ‖ body), the leaf hash of RFC 9162 2.1.1, so that a Merkle log can be
+//! laid over it. Triggers refuse changes; who can write the file can still forge it, which a signed tree head would
+//! show.
+
+use crate::error::Error;
+use countersign_common::{Digest32, Octets, Time};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::{path::Path, time::Duration};
+
+/// Marks the file as a ledger of Countersign ("CSGN").
+const APPLICATION_ID: i32 = 0x4353_474e;
+/// The version of the tables.
+const VERSION: i32 = 1;
+/// How long to wait for another command that writes.
+const BUSY: Duration = Duration::from_secs(10);
+
+const SCHEMA: &str = "
+    CREATE TABLE entries (
+        seq INTEGER PRIMARY KEY,
+        time TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        leaf BLOB NOT NULL CHECK (length(leaf) = 32),
+        body BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX entries_by_subject ON entries (kind, subject);
+    CREATE TRIGGER entries_are_not_changed BEFORE UPDATE ON entries
+        BEGIN SELECT RAISE(ABORT, 'the ledger is appended to, never changed'); END;
+    CREATE TRIGGER entries_are_not_deleted BEFORE DELETE ON entries
+        BEGIN SELECT RAISE(ABORT, 'the ledger is appended to, never changed'); END;
+    CREATE TRIGGER entries_follow_each_other BEFORE INSERT ON entries
+        WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM entries)
+        BEGIN SELECT RAISE(ABORT, 'entries are numbered in order'); END;
+    CREATE TABLE customers (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        salt BLOB NOT NULL CHECK (length(salt) = 32)
+    ) STRICT;
+    CREATE TRIGGER salts_are_not_changed BEFORE UPDATE OF id, salt ON customers
+        BEGIN SELECT RAISE(ABORT, 'the salt of a customer is constant'); END;
+    CREATE TRIGGER customers_are_not_deleted BEFORE DELETE ON customers
+        BEGIN SELECT RAISE(ABORT, 'the salt of a customer is constant'); END;
+";
+
+/// What an entry says. The body is this as JSON without white space, members in the order written here, octets in
+/// hexadecimal.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum Body {
+    AuthorityFounded {
+        organization: String,
+        /// DER of the certificates.
+        token_root: String,
+        holder_root: String,
+        token_signer: String,
+    },
+    TokenIssued {
+        id: String,
+        revision: u32,
+        customer: String,
+        product: String,
+        /// SHA-256 of the token.
+        digest: String,
+        /// DER of the token.
+        token: String,
+    },
+    HolderEnrolled {
+        subject: String,
+        /// SHA-256 of the certificate.
+        digest: String,
+        /// DER of the certificate.
+        certificate: String,
+    },
+}
+
+impl Body {
+    /// The kind as the table names it.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::AuthorityFounded { .. } => "authority-founded",
+            Self::TokenIssued { .. } => "token-issued",
+            Self::HolderEnrolled { .. } => "holder-enrolled",
+        }
+    }
+
+    /// By what it is found: a token's id, a certificate's digest, the organization's name.
+    fn subject(&self) -> &str {
+        match self {
+            Self::AuthorityFounded { organization, .. } => organization,
+            Self::TokenIssued { id, .. } => id,
+            Self::HolderEnrolled { digest, .. } => digest,
+        }
+    }
+}
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) sequence: i64,
+    pub(crate) time: String,
+    pub(crate) leaf: Digest32,
+    pub(crate) body: Body,
+}
+
+/// What the ledger knows of a customer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CustomerRow {
+    pub(crate) name: String,
+    pub(crate) salt: Digest32,
+}
+
+/// The ledger, open.
+pub(crate) struct Ledger {
+    connection: Connection,
+}
+
+impl Ledger {
+    /// Makes an empty ledger in a file that does not exist, readable by its owner only.
+    pub(crate) fn create(path: &Path) -> Result<Self, Error> {
+        crate::files::write_new(path, 0o600, b"")?;
+        let connection = connect(path)?;
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+        connection.execute_batch(SCHEMA)?;
+        connection.pragma_update(None, "user_version", VERSION)?;
+        Ok(Self { connection })
+    }
+
+    /// Opens the ledger of an authority.
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let connection = connect(path)?;
+        let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+        if number("application_id")? != APPLICATION_ID {
+            return Err(Error::LedgerDamaged(format!("{} is not a ledger", path.display())));
+        }
+        match number("user_version")? {
+            VERSION => Ok(Self { connection }),
+            version if version > VERSION => Err(Error::AuthorityNewer { format: version.unsigned_abs() }),
+            _ => Err(Error::LedgerDamaged("its tables are not complete".to_owned())),
+        }
+    }
+
+    /// Begins to write; nobody else can until the outcome is committed or dropped.
+    pub(crate) fn begin(&mut self) -> Result<Writing<'_>, Error> {
+        Ok(Writing(self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?))
+    }
+
+    /// Closes the ledger, so that all of it is in its one file.
+    pub(crate) fn close(self) -> Result<(), Error> {
+        self.connection.close().map_err(|(_, error)| error.into())
+    }
+
+    /// All entries, the first one first.
+    pub(crate) fn entries(&self) -> Result<Vec<Entry>, Error> {
+        let mut query =
+            self.connection.prepare("SELECT seq, time, kind, subject, leaf, body FROM entries ORDER BY seq")?;
+        let rows = query.query_map([], row_of)?;
+        rows.map(|row| entry_of(row?)).collect()
+    }
+
+    /// The latest entry with a number, or whose subject begins with a text.
+    pub(crate) fn find(&self, id: &str) -> Result<Entry, Error> {
+        let columns = "SELECT seq, time, kind, subject, leaf, body FROM entries";
+        let sequence = id.parse::<i64>().ok().filter(|_| id.len() < 10);
+        let by_sequence = match sequence {
+            Some(sequence) => {
+                self.connection.query_row(&format!("{columns} WHERE seq = ?1"), [sequence], row_of).optional()?
+            }
+            None => None,
+        };
+        let row = match by_sequence {
+            Some(row) => Some(row),
+            None => self
+                .connection
+                .query_row(
+                    &format!(
+                        "{columns} WHERE kind <> 'authority-founded' AND substr(subject, 1, length(?1)) = ?1 \
+                         ORDER BY seq DESC LIMIT 1"
+                    ),
+                    [id.to_ascii_lowercase()],
+                    row_of,
+                )
+                .optional()?,
+        };
+        row.filter(|_| !id.is_empty()).map(entry_of).ok_or_else(|| Error::NoEntry(id.to_owned()))?
+    }
+}
+
+/// The ledger while it is written to. Dropped without [`Writing::commit`], nothing has happened.
+pub(crate) struct Writing<'a>(Transaction<'a>);
+
+impl Writing<'_> {
+    /// What is known of a customer.
+    pub(crate) fn customer(&self, id: &str) -> Result<Option<CustomerRow>, Error> {
+        customer_in(&self.0, id)
+    }
+
+    /// The latest entry of a token.
+    pub(crate) fn latest_token(&self, id: &str) -> Result<Option<Entry>, Error> {
+        let row = self
+            .0
+            .query_row(
+                "SELECT seq, time, kind, subject, leaf, body FROM entries \
+                 WHERE kind = 'token-issued' AND subject = ?1 ORDER BY seq DESC LIMIT 1",
+                [id],
+                row_of,
+            )
+            .optional()?;
+        row.map(entry_of).transpose()
+    }
+
+    /// Keeps a customer; the salt of a known one must be the same.
+    pub(crate) fn keep_customer(&self, id: &str, row: &CustomerRow) -> Result<(), Error> {
+        self.0.execute(
+            "INSERT INTO customers (id, name, salt) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (id) DO UPDATE SET name = excluded.name",
+            params![id, row.name, row.salt.0],
+        )?;
+        Ok(())
+    }
+
+    /// Appends an entry.
+    pub(crate) fn append(&self, time: Time, body: &Body) -> Result<i64, Error> {
+        let octets = serde_json::to_vec(body).map_err(|error| Error::LedgerDamaged(error.to_string()))?;
+        self.0.execute(
+            "INSERT INTO entries (seq, time, kind, subject, leaf, body) \
+             VALUES ((SELECT coalesce(max(seq), 0) + 1 FROM entries), ?1, ?2, ?3, ?4, ?5)",
+            params![time.to_string(), body.kind(), body.subject(), leaf_hash(&octets).0, octets],
+        )?;
+        Ok(self.0.last_insert_rowid())
+    }
+
+    /// Makes it durable: once this returns, a power cut does not undo it.
+    pub(crate) fn commit(self) -> Result<(), Error> {
+        Ok(self.0.commit()?)
+    }
+}
+
+/// SHA-256(0x00 ‖ body) (RFC 9162 2.1.1).
+fn leaf_hash(body: &[u8]) -> Digest32 {
+    Octets(Sha256::new().chain_update([0]).chain_update(body).finalize().into())
+}
+
+fn connect(path: &Path) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    // SQLite refuses symbolic links anywhere in the path with NOFOLLOW; the folder's own may be one.
+    let whole = path
+        .parent()
+        .and_then(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder }.canonicalize().ok())
+        .and_then(|folder| Some(folder.join(path.file_name()?)))
+        .unwrap_or_else(|| path.to_owned());
+    let connection = Connection::open_with_flags(whole, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(connection)
+}
+
+type Row = (i64, String, String, String, Vec<u8>, Vec<u8>);
+
+fn row_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+}
+
+/// Reads an entry, and believes none whose columns do not follow from its body.
+fn entry_of((sequence, time, kind, subject, leaf, octets): Row) -> Result<Entry, Error> {
+    let damaged = |what| Error::LedgerDamaged(format!("entry {sequence}: {what}"));
+    let expected = leaf_hash(&octets);
+    if leaf != expected.0 {
+        return Err(damaged("the hash is not that of the body"));
+    }
+    let body: Body = serde_json::from_slice(&octets).map_err(|_| damaged("the body cannot be read"))?;
+    if kind != body.kind() || subject != body.subject() {
+        return Err(damaged("kind or subject are not those of the body"));
+    }
+    Ok(Entry { sequence, time, leaf: expected, body })
+}
+
+fn customer_in(connection: &Connection, id: &str) -> Result<Option<CustomerRow>, Error> {
+    let row = connection
+        .query_row("SELECT name, salt FROM customers WHERE id = ?1", [id], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, [u8; 32]>(1)?))
+        })
+        .optional()?;
+    Ok(row.map(|(name, salt)| CustomerRow { name, salt: Octets(salt) }))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn token(id: &str, revision: u32) -> Body {
+        Body::TokenIssued {
+            id: id.to_owned(),
+            revision,
+            customer: "acme".to_owned(),
+            product: "control-room".to_owned(),
+            digest: "00".to_owned(),
+            token: "3000".to_owned(),
+        }
+    }
+
+    fn time() -> Time {
+        "2026-11-24".parse().unwrap()
+    }
+
+    #[test]
+    fn entries_are_kept_in_order_and_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.sqlite");
+        let mut ledger = Ledger::create(&path).unwrap();
+        let writing = ledger.begin().unwrap();
+        for (id, revision) in [("aa01", 1), ("aa02", 1), ("aa01", 2)] {
+            writing.append(time(), &token(id, revision)).unwrap();
+        }
+        writing.commit().unwrap();
+        ledger.begin().unwrap().append(time(), &token("bb", 1)).unwrap();
+        ledger.close().unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "all is in one file");
+
+        let mut ledger = Ledger::open(&path).unwrap();
+        let entries = ledger.entries().unwrap();
+        assert_eq!(entries.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), [1, 2, 3]);
+        let octets = serde_json::to_vec(&entries[0].body).unwrap();
+        assert!(octets.starts_with(br#"{"kind":"token-issued","id":"aa01","revision":1,"#));
+        assert_eq!(ledger.find("2").unwrap(), entries[1]);
+        assert_eq!(ledger.find("AA01").unwrap(), entries[2]);
+        for id in ["", "bb", "4", "%", "a_"] {
+            assert!(matches!(ledger.find(id), Err(Error::NoEntry(_))), "{id}");
+        }
+        assert_eq!(ledger.begin().unwrap().latest_token("aa01").unwrap().unwrap(), entries[2]);
+    }
+
+    #[test]
+    fn nothing_is_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.sqlite");
+        let mut ledger = Ledger::create(&path).unwrap();
+        let row = CustomerRow { name: "Acme".to_owned(), salt: Octets([7; 32]) };
+        let writing = ledger.begin().unwrap();
+        writing.append(time(), &token("aa", 1)).unwrap();
+        writing.keep_customer("acme", &row).unwrap();
+        writing.keep_customer("acme", &CustomerRow { name: "Acme Power".to_owned(), salt: Octets([8; 32]) }).unwrap();
+        writing.commit().unwrap();
+        let known = ledger.begin().unwrap().customer("acme").unwrap().unwrap();
+        assert_eq!((known.name.as_str(), known.salt), ("Acme Power", row.salt));
+        for statement in [
+            "UPDATE entries SET time = '2020-01-01T00:00:00Z'",
+            "DELETE FROM entries",
+            "INSERT INTO entries SELECT seq + 5, time, kind, subject, leaf, body FROM entries",
+            "UPDATE customers SET salt = zeroblob(32)",
+            "DELETE FROM customers",
+        ] {
+            assert!(ledger.connection.execute(statement, []).is_err(), "{statement}");
+        }
+        ledger
+            .connection
+            .execute_batch(
+                "DROP TRIGGER entries_are_not_changed;
+                 UPDATE entries SET body = replace(CAST(body AS TEXT), 'acme', 'evil') || ''
+                 WHERE typeof(body) = 'blob' AND 0; UPDATE entries SET subject = 'ab'",
+            )
+            .unwrap();
+        assert!(matches!(ledger.entries(), Err(Error::LedgerDamaged(_))));
+    }
+
+    #[test]
+    fn other_files_are_not_ledgers() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.sqlite");
+        assert!(matches!(Ledger::open(&path), Err(Error::Ledger(_))));
+        assert!(!path.exists());
+        std::fs::write(&path, "text").unwrap();
+        assert!(Ledger::open(&path).is_err());
+        std::fs::write(&path, "").unwrap();
+        assert!(matches!(Ledger::open(&path), Err(Error::LedgerDamaged(_))));
+    }
+}

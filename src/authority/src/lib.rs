@@ -1,0 +1,125 @@
+//! The signing authority: the command `countersign-authority`.
+//!
+//! What was typed ([`args`]) becomes a checked plan, and the plan is carried out by a command each. Secrets come
+//! from the terminal or a descriptor; results go to standard output, everything else to standard error.
+//!
+//! Nothing is signed before the lint has passed, and nothing leaves before what was signed has been read again,
+//! verified under the authority's own anchor and entered into the ledger.
+
+mod advice;
+pub mod args;
+mod certs;
+mod clock;
+mod commands;
+mod error;
+mod files;
+mod home;
+mod keys;
+mod ledger;
+mod lint;
+mod plan;
+mod profile;
+mod prompt;
+mod random;
+pub mod words;
+
+pub use error::{Error, Outcome};
+pub use lint::Finding;
+
+use args::Cli;
+use clap::Parser;
+use commands::Answer;
+use countersign_report::visible;
+use serde_json::{Value, json};
+use std::{ffi::OsString, io::Write, process::ExitCode};
+
+/// The program.
+pub fn main() -> ExitCode {
+    let (mut output, mut notes) = (std::io::stdout().lock(), std::io::stderr().lock());
+    ExitCode::from(run(std::env::args_os(), &mut output, &mut notes))
+}
+
+/// Carries out a command line, the program's name first. Results go to `output`, everything else to `notes`. Returns
+/// the exit code: 0 done, 1 refused by a rule, 2 wrong usage, 3 could not be done.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, output: &mut dyn Write, notes: &mut dyn Write) -> u8 {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let wants_json = arguments.iter().any(|argument| argument == "--json");
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            let text = error.render().to_string();
+            return if wants_json {
+                let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                fail(&Error::Usage(message), true, output, notes)
+            } else {
+                print(notes, &text);
+                Outcome::Usage as u8
+            };
+        }
+        // --help and --version.
+        Err(text) => return if print(output, &text.render().to_string()) { 0 } else { Outcome::CouldNot as u8 },
+    };
+    let json = cli.global.json;
+    match commands::run(cli, notes) {
+        Ok(answer) => succeed(answer, json, output, notes),
+        Err(error) => fail(&error, json, output, notes),
+    }
+}
+
+fn succeed(answer: Answer, json: bool, output: &mut dyn Write, notes: &mut dyn Write) -> u8 {
+    let written = if json {
+        let mut document = answer.json;
+        document["warnings"] = answer.warnings.iter().map(finding).collect();
+        print(output, &format!("{document:#}\n"))
+    } else {
+        for warning in &answer.warnings {
+            print(
+                notes,
+                &format!("warning: {} [{}]\n  next: {}\n", visible(&warning.fact), warning.code, warning.advice),
+            );
+        }
+        print(output, &answer.text)
+    };
+    if written { 0 } else { Outcome::CouldNot as u8 }
+}
+
+fn fail(error: &Error, json: bool, output: &mut dyn Write, notes: &mut dyn Write) -> u8 {
+    let findings = match error {
+        Error::Lint(findings) => findings.as_slice(),
+        _ => &[],
+    };
+    if json {
+        let mut document = json!({ "code": error.code(), "message": error.to_string(), "next": error.advice() });
+        if !findings.is_empty() {
+            document["findings"] = findings.iter().map(finding).collect();
+        }
+        print(output, &format!("{:#}\n", json!({ "error": document })));
+    } else {
+        let mut text = String::new();
+        for found in findings {
+            let severity = if found.is_error() { "error" } else { "warning" };
+            text += &format!("{severity}: {} [{}]\n  next: {}\n", visible(&found.fact), found.code, found.advice);
+        }
+        if findings.is_empty() {
+            text += &format!("error: {} [{}]\nnext: {}\n", visible(&error.to_string()), error.code(), error.advice());
+        } else {
+            text += &format!("Nothing was signed or written [{}].\n", error.code());
+        }
+        print(notes, &text);
+    }
+    error.outcome() as u8
+}
+
+fn finding(finding: &Finding) -> Value {
+    json!({
+        "code": finding.code,
+        "severity": if finding.is_error() { "error" } else { "warning" },
+        "message": finding.fact,
+        "next": finding.advice,
+    })
+}
+
+/// Whether all of a text could be written.
+fn print(writer: &mut dyn Write, text: &str) -> bool {
+    writer.write_all(text.as_bytes()).and_then(|()| writer.flush()).is_ok()
+}

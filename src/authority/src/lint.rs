@@ -1,0 +1,247 @@
+//! The lint: what is wrong or unwise about a token that is about to be signed.
+//!
+//! An error stops the issue. A warning is told and recorded in the answer; it never stops anything.
+
+use countersign_common::{
+    Certificate, ComparisonOutcome, MachineComparison, Reason, Time,
+    token::{HolderAnchor, ListedMachine, MachineBinding, Token},
+};
+
+/// A window longer than this is not short, in seconds: 90 days.
+const SHORT_WINDOW: i64 = 90 * 86_400;
+
+/// Something that the lint found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The stable code.
+    pub code: &'static str,
+    /// The fact in one line.
+    pub fact: String,
+    /// What to do about it.
+    pub advice: &'static str,
+    severity: Severity,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Severity {
+    Error,
+    Warning,
+}
+
+impl Finding {
+    /// Every code of the lint with what it says, for docs/codes.md.
+    pub const CODES: &'static [(&'static str, &'static str)] = &[
+        ("CS-7101", "member of the token outside its limits"),
+        ("CS-7102", "term that the verifiers of this release refuse"),
+        ("CS-7103", "window for activating over already"),
+        ("CS-7104", "holder anchor that no verifier accepts"),
+        ("CS-7105", "listed machine that could never be activated"),
+        ("CS-7106", "token signer's certificate not valid now"),
+        ("CS-7121", "any machine, and the window is not short"),
+        ("CS-7122", "window longer than the token signer's certificate"),
+        ("CS-7123", "entitlement that ends before the window opens"),
+        ("CS-7124", "grant that admits everybody under a foreign anchor"),
+        ("CS-7125", "machine recognised by a single component"),
+        ("CS-7126", "two listed machines that cannot be told apart"),
+        ("CS-7127", "term that the verifiers of this release refuse, allowed"),
+        ("CS-7128", "card with the management key it was delivered with"),
+    ];
+
+    /// A card that everybody can manage.
+    pub(crate) fn default_management_key() -> Self {
+        Self {
+            code: "CS-7128",
+            fact: "the card has the management key it was delivered with, which everybody knows".to_owned(),
+            advice: "change it with the tool of the card's maker, or anybody who holds the card can replace its key",
+            severity: Severity::Warning,
+        }
+    }
+
+    /// Whether it stops the issue.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+/// What the lint needs to know beside the token.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Circumstances<'a> {
+    pub(crate) now: Time,
+    pub(crate) token_root: &'a Certificate<'a>,
+    pub(crate) holder_root: &'a Certificate<'a>,
+    pub(crate) token_signer: &'a Certificate<'a>,
+    pub(crate) for_newer_verifier: bool,
+}
+
+/// Everything there is to say about a token, errors first.
+pub(crate) fn lint(token: &Token, circumstances: &Circumstances<'_>) -> Vec<Finding> {
+    let mut findings = Findings(Vec::new());
+    machines(&token.binding, &mut findings);
+    if let Err(reason) = token.check() {
+        // A machine that offers nothing is outside the limits too, and better told by its name.
+        if !findings.0.iter().any(Finding::is_error) {
+            findings.error("CS-7101", reason.to_string(), "docs/token-format.md states the limits of each member");
+        }
+        // The rest is written for what is within limits.
+        return findings.0;
+    }
+    enforceable(token, circumstances, &mut findings);
+    times(token, circumstances, &mut findings);
+    grants(token, circumstances, &mut findings);
+    findings.0.sort_by_key(|finding| !finding.is_error());
+    findings.0
+}
+
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn error(&mut self, code: &'static str, fact: String, advice: &'static str) {
+        self.0.push(Finding { code, fact, advice, severity: Severity::Error });
+    }
+
+    fn warning(&mut self, code: &'static str, fact: String, advice: &'static str) {
+        self.0.push(Finding { code, fact, advice, severity: Severity::Warning });
+    }
+}
+
+fn enforceable(token: &Token, circumstances: &Circumstances<'_>, findings: &mut Findings) {
+    let fact = match token.check_enforceable() {
+        Ok(()) => return,
+        Err(Reason::NeedsNewerVerifier(term)) => format!("verifiers of this release refuse {term}"),
+        Err(Reason::UnknownCriticalExtension(id)) => format!("verifiers of this release refuse the extension {id}"),
+        Err(reason) => {
+            findings.error("CS-7101", reason.to_string(), "docs/token-format.md states the limits of each member");
+            return;
+        }
+    };
+    if circumstances.for_newer_verifier {
+        findings.warning("CS-7127", fact, "make sure that the machines have a later release before it goes out");
+    } else {
+        findings.error(
+            "CS-7102",
+            fact,
+            "leave the term out, or issue with --for-newer-verifier for machines that have a later release",
+        );
+    }
+}
+
+fn times(token: &Token, circumstances: &Circumstances<'_>, findings: &mut Findings) {
+    let Circumstances { now, token_signer, .. } = *circumstances;
+    let (opens, closes) = (token.window.not_before.0, token.window.not_after.0);
+    if closes < now {
+        let fact = format!("the window for activating closed {closes}, and it is {now}");
+        findings.error("CS-7103", fact, "state a later end with --activate-until or --activate-within");
+    }
+    if now < token_signer.not_before() || now > token_signer.not_after() {
+        let fact = format!(
+            "the token signer's certificate is valid from {} to {}, and it is {now}",
+            token_signer.not_before(),
+            token_signer.not_after()
+        );
+        findings.error("CS-7106", fact, "set the clock if it is wrong; otherwise found a new authority");
+    } else if closes > token_signer.not_after() {
+        let fact = format!(
+            "machines may be activated until {closes}, the token signer's certificate ends {}",
+            token_signer.not_after()
+        );
+        findings.warning(
+            "CS-7122",
+            fact,
+            "a token stays good beyond its signer's certificate; tools that judge by today's date will refuse it",
+        );
+    }
+    if token.binding.machines.is_none() && closes.unix() - opens.unix().max(now.unix()) > SHORT_WINDOW {
+        findings.warning(
+            "CS-7121",
+            format!("any number of machines may be activated until {closes}"),
+            "list the machines with --machine, or keep the window below 90 days: nothing else bounds it offline",
+        );
+    }
+    for entitlement in token.entitlements.iter().flatten() {
+        if let Some(end) = entitlement.not_after.filter(|end| end.0 < opens) {
+            let fact = format!("the entitlement {} ends {}, before the window opens", entitlement.name, end.0);
+            findings.warning("CS-7123", fact, "nobody will ever have it: state a later end, or leave it out");
+        }
+    }
+}
+
+fn grants(token: &Token, circumstances: &Circumstances<'_>, findings: &mut Findings) {
+    const ADVICE: &str = "name the certificate of the CA that issues the holders' certificates";
+    for grant in &token.grants {
+        let number = grant.number;
+        let mut buffer = Vec::new();
+        let everybody = match grant.anchor(&mut buffer) {
+            Ok(HolderAnchor::Certificate(der)) => match Certificate::from_der(der) {
+                Ok(anchor) => {
+                    let subject = anchor.subject_text();
+                    let signs = anchor.key_usage().is_none_or(|usage| usage.key_cert_sign());
+                    if anchor.spki() == circumstances.token_root.spki() {
+                        let fact = format!("grant {number} names the token root as holder anchor");
+                        findings.error("CS-7104", fact, ADVICE);
+                    } else if !anchor.is_ca() || !signs || anchor.public_key().is_err() {
+                        let fact = format!("grant {number}: {subject} is no CA that a verifier accepts");
+                        findings.error("CS-7104", fact, ADVICE);
+                    }
+                    (anchor.spki() != circumstances.holder_root.spki()).then_some(subject)
+                }
+                Err(error) => {
+                    findings.error("CS-7104", format!("grant {number}: {error}"), ADVICE);
+                    None
+                }
+            },
+            Ok(HolderAnchor::KeyDigest(digest)) => Some(format!("the CA with the key {digest}")),
+            Err(_) => None,
+        };
+        if let Some(subject) = everybody.filter(|_| grant.criteria.is_none()) {
+            findings.warning(
+                "CS-7124",
+                format!("grant {number} admits every holder under {subject}"),
+                "narrow it with criteria, such as subject:CN=…, unless that CA issues for this purpose only",
+            );
+        }
+    }
+}
+
+fn machines(binding: &MachineBinding, findings: &mut Findings) {
+    if binding.required == 1 && binding.components.len() > 1 && !binding.components.iter().any(|rule| rule.mandatory) {
+        findings.warning(
+            "CS-7125",
+            "one matching component is enough for a machine to be the same".to_owned(),
+            "require two or more with --require, or make one component mandatory",
+        );
+    }
+    let listed = binding.machines.as_deref().unwrap_or_default();
+    for (index, machine) in listed.iter().enumerate() {
+        let own = MachineComparison::new(binding, &machine.components, &machine.components);
+        if own.outcome != ComparisonOutcome::Same {
+            let fact = format!(
+                "the machine {} offers {} of the components that count, and {} must match",
+                machine.label,
+                machine.components.len(),
+                binding.required
+            );
+            let advice = "describe it again with more rights, or count other components with --component and --require";
+            findings.error("CS-7105", fact, advice);
+        }
+        let like = |other: &&ListedMachine| {
+            MachineComparison::new(binding, &machine.components, &other.components).outcome == ComparisonOutcome::Same
+        };
+        if let Some(other) = listed[..index].iter().find(like) {
+            let fact = format!("the machines {} and {} cannot be told apart", other.label, machine.label);
+            findings.warning("CS-7126", fact, "check that the two files are of different machines");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_codes_are_in_order_and_apart_from_the_errors() {
+        assert!(Finding::CODES.is_sorted_by(|one, other| one.0 < other.0));
+        assert!(Finding::CODES.iter().any(|(code, _)| *code == Finding::default_management_key().code));
+        let taken = |code: &str| crate::Error::CODES.iter().any(|(other, _)| *other == code);
+        assert!(!Finding::CODES.iter().any(|(code, _)| taken(code)));
+    }
+}

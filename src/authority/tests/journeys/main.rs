@@ -1,0 +1,7 @@
+//! The command from outside: what it writes, what it refuses, and what other programs make of it.
+
+mod card;
+mod founding;
+mod inspecting;
+mod issuing;
+mod support;

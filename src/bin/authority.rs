@@ -1,0 +1,5 @@
+//! The `countersign-authority` command.
+
+fn main() -> std::process::ExitCode {
+    countersign_authority::main()
+}

@@ -1,0 +1,5 @@
+//! The `countersign-verifier` command.
+
+fn main() -> std::process::ExitCode {
+    countersign_verifier::main()
+}
