@@ -1,0 +1,105 @@
+//! The commands that the documents show are run as they stand, and print what the documents say.
+//!
+//! In a `console` block a line after `$` is a command; the lines after it are part of what it prints, in order, where
+//! `…` stands for anything. All blocks of one document run in one folder, one after another. What a person would type,
+//! passphrase and PIN, comes from descriptors that stand-ins for the two programs add; the machine is a recorded one.
+
+use countersign_testkit::{CardOptions, Output, Run, Stack};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+/// Documents with commands, and how many they have at least, so that none is lost unnoticed.
+const DOCUMENTS: [(&str, usize); 1] = [("README.md", 12)];
+
+#[test]
+fn commands_in_the_documents_do_what_they_say() {
+    for (document, expected) in DOCUMENTS {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(document)).unwrap();
+        let commands = commands(&text);
+        assert!(commands.len() >= expected, "{document} has {} commands", commands.len());
+        let folder = tempfile::tempdir().unwrap();
+        let programs = stand_ins(folder.path());
+        let stack = Stack::start(1).unwrap();
+        let _card = stack.insert(0, CardOptions::new().strict());
+        let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+        for (command, printed) in commands {
+            let output =
+                Run::new("sh").args(["-c", &command]).env("PATH", &path).directory(folder.path()).stack(&stack);
+            compare(&command, &printed, &output.output().expect_code(0));
+        }
+    }
+}
+
+/// Each command with the lines that follow it.
+fn commands(document: &str) -> Vec<(String, Vec<String>)> {
+    let mut commands: Vec<(String, Vec<String>)> = Vec::new();
+    let mut inside = false;
+    for line in document.lines() {
+        match (inside, line) {
+            (false, "```console") => inside = true,
+            (true, "```") => inside = false,
+            (true, line) => match line.strip_prefix("$ ") {
+                Some(command) => commands.push((command.to_owned(), Vec::new())),
+                None => commands.last_mut().expect("a command before its output").1.push(line.to_owned()),
+            },
+            _ => {}
+        }
+    }
+    commands
+}
+
+fn compare(command: &str, printed: &[String], output: &Output) {
+    let text = output.stdout_text();
+    let mut lines = text.lines();
+    for expected in printed {
+        assert!(lines.any(|line| matches(expected, line)), "`{command}` does not print {expected:?}:\n{output}");
+    }
+}
+
+/// Whether a line is as the document has it, `…` standing for anything.
+fn matches(expected: &str, line: &str) -> bool {
+    let mut pieces = expected.split('…');
+    let Some(mut rest) = pieces.next().and_then(|first| line.strip_prefix(first)) else {
+        return false;
+    };
+    let pieces: Vec<_> = pieces.collect();
+    for (index, piece) in pieces.iter().enumerate() {
+        let found = if index + 1 == pieces.len() { rest.rfind(piece) } else { rest.find(piece) };
+        match found {
+            Some(at) => rest = &rest[at + piece.len()..],
+            None => return false,
+        }
+    }
+    rest.is_empty()
+}
+
+/// The two programs, with the descriptors that replace typing.
+fn stand_ins(folder: &Path) -> PathBuf {
+    let programs = folder.join("programs");
+    fs::create_dir(&programs).unwrap();
+    let (passphrase, pin) = (programs.join("passphrase"), programs.join("pin"));
+    fs::write(&passphrase, "correct horse battery staple\n").unwrap();
+    fs::write(&pin, "123456\n").unwrap();
+    let script = |real: &str, global: &str| {
+        format!(
+            "#!/bin/sh\ncase \" $* \" in *' enroll '*|*' activate '*) set -- \"$@\" --pin-fd 8;; esac\n\
+             exec '{real}' {global} \"$@\" 7<'{}' 8<'{}'\n",
+            passphrase.display(),
+            pin.display()
+        )
+    };
+    // A recorded machine, since the one that runs the tests may have nothing to be recognised by.
+    let machine = format!("--dangerous-machine-root '{}/fixtures/machines/press-7'", env!("CARGO_MANIFEST_DIR"));
+    for (name, content) in [
+        ("countersign-authority", script(env!("CARGO_BIN_EXE_countersign-authority"), "--passphrase-fd 7")),
+        ("countersign-verifier", script(env!("CARGO_BIN_EXE_countersign-verifier"), &machine)),
+    ] {
+        let path = programs.join(name);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    programs
+}
