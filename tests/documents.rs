@@ -4,6 +4,9 @@
 //! `…` stands for anything. All blocks of one document run in one folder, one after another. What a person would type,
 //! passphrase and PIN, comes from descriptors that stand-ins for the two programs add; the machine is a recorded one.
 
+// A test that cannot go on ends.
+#![allow(clippy::unwrap_used)]
+
 use countersign_testkit::{CardOptions, Output, Run, Stack};
 use std::{
     fs,
@@ -11,12 +14,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Documents with commands, and how many they have at least, so that none is lost unnoticed.
-const DOCUMENTS: [(&str, usize); 1] = [("README.md", 12)];
+/// Documents with commands, how many they have at least, so that none is lost unnoticed, and what they take for granted.
+const DOCUMENTS: [(&str, usize, &str); 3] =
+    [("README.md", 12, "true"), ("docs/guide.md", 16, "true"), ("docs/profile.md", 2, PROFILE_SETTING)];
+
+/// An authority, and the files that the example of a profile names.
+const PROFILE_SETTING: &str = r#"
+    countersign-authority init --organization "Example Works" &&
+    "$ROOT/certs/organisation.sh" pki && cp pki/issuing.pem acme-issuing-ca.pem &&
+    countersign-verifier --json machine > press-7.json &&
+    sed -n '/^```toml/,/^```/p' "$ROOT/docs/profile.md" | sed '1d;$d' > control-room.toml
+"#;
 
 #[test]
 fn commands_in_the_documents_do_what_they_say() {
-    for (document, expected) in DOCUMENTS {
+    for (document, expected, setting) in DOCUMENTS {
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(document)).unwrap();
         let commands = commands(&text);
         assert!(commands.len() >= expected, "{document} has {} commands", commands.len());
@@ -25,10 +37,13 @@ fn commands_in_the_documents_do_what_they_say() {
         let stack = Stack::start(1).unwrap();
         let _card = stack.insert(0, CardOptions::new().strict());
         let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+        let run = |command: &str| {
+            let run = Run::new("sh").args(["-c", command]).env("PATH", &path).env("ROOT", env!("CARGO_MANIFEST_DIR"));
+            run.directory(folder.path()).stack(&stack).output().expect_code(0)
+        };
+        run(setting);
         for (command, printed) in commands {
-            let output =
-                Run::new("sh").args(["-c", &command]).env("PATH", &path).directory(folder.path()).stack(&stack);
-            compare(&command, &printed, &output.output().expect_code(0));
+            compare(&command, &printed, &run(&command));
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::{
     asn1::{BodyError, Digest32, Extension, GeneralizedTime, read_body},
+    limits::{critical_extension, extensions_within_limits},
     machine::{MachineComponent, check_components},
     reason::Reason,
-    token::{FORMAT_VERSION, critical_extension, extensions_within_limits},
+    token::FORMAT_VERSION,
 };
 use countersign_pki::is_misleading;
 use der::{Enumerated, Sequence, asn1::Any};

@@ -23,6 +23,7 @@ mod asn1;
 mod challenge;
 mod cms;
 mod holder;
+mod limits;
 mod machine;
 pub mod oid;
 mod reason;
@@ -42,6 +43,7 @@ pub use countersign_pki::{
     Certificate, HashAlgorithm, KeyKind, PathError, PathErrorKind, PublicKey, SignatureAlgorithm, Time, is_misleading,
 };
 pub use holder::Admission;
+pub use limits::is_identifier;
 pub use machine::{
     ComparisonOutcome, ComponentFact, ComponentKind, ComponentMatch, MAX_DIGESTS, MachineComparison, MachineComponent,
     MachineFacts,

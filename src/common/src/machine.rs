@@ -2,7 +2,8 @@
 
 use crate::{
     asn1::{Digest32, Octets},
-    token::{MachineBinding, ascending},
+    limits::ascending,
+    token::MachineBinding,
 };
 use core::fmt;
 use der::{Enumerated, Sequence};
@@ -28,7 +29,7 @@ pub enum ComponentKind {
     TpmKey = 4,
     /// Addresses of fixed network adapters.
     NetworkAddress = 5,
-    /// Maker, family, model and stepping of the processor.
+    /// Maker, family and model of the processor.
     Cpu = 6,
 }
 

@@ -12,7 +12,7 @@
 
 use crate::file::{self, FileError};
 use core::fmt;
-use countersign_common::{MAX_FILE_SIZE, Octets, Time, token::is_identifier};
+use countersign_common::{MAX_FILE_SIZE, Octets, Time, is_identifier};
 use std::{
     io,
     os::fd::OwnedFd,

@@ -7,10 +7,7 @@ use crate::{
 };
 use clap_complete::Shell;
 use countersign::{LocalMachine, Machine, Product, RecordedMachine, Store, StoreError, Time};
-use countersign_common::{
-    Slot,
-    token::{ProductVersion, is_identifier},
-};
+use countersign_common::{Slot, is_identifier, token::ProductVersion};
 use std::{
     path::{Path, PathBuf},
     time::Duration,
