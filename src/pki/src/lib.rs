@@ -17,7 +17,7 @@
 //! ```
 //!
 //! What this release does not process it refuses: name constraints, policy constraints, policy mappings and
-//! inhibitAnyPolicy ([`PathError::ExtensionNotEnforced`]). Revocation lists are not read yet.
+//! inhibitAnyPolicy ([`PathErrorKind::ExtensionNotEnforced`]). Revocation lists are not read yet.
 
 mod algorithm;
 mod certificate;
