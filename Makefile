@@ -7,7 +7,7 @@ SHELL := /bin/sh
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
 BUILD_PACKAGES := build-essential pkg-config libpcsclite-dev
-CARD_PACKAGES := pcscd vsmartcard-vpcd libclang-dev
+CARD_PACKAGES := pcscd vsmartcard-vpcd clang libclang-dev
 ORACLE_PACKAGES := openssl opensc pcsc-tools yubico-piv-tool python3-venv util-linux
 VIRTUAL_CARD := tests/virtual-card/target/release/virtual-card
 
