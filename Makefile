@@ -24,6 +24,8 @@ demo: demo-packages virtual-card ## activate a machine with a virtual card over 
 .PHONY: test
 test: test-packages virtual-card python ## every test, on the real PC/SC daemon
 	COUNTERSIGN_PYTHON=$(CURDIR)/target/python-venv/bin/python cargo test --workspace --quiet
+	COUNTERSIGN_PYTHON=$(CURDIR)/target/python-venv/bin/python cargo test --package countersign-pki \
+		--package countersign-common --features aws-lc-rs --quiet
 	target/python-venv/bin/python -m unittest discover --start-directory tests/python
 
 .PHONY: bench
@@ -35,6 +37,7 @@ bench: demo ## measure, beside the alternatives; writes the table of docs/perfor
 lint: ## formatting, clippy, documentation, dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- --deny warnings
+	cargo clippy --package countersign-pki --all-targets --features aws-lc-rs --quiet -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --quiet
 	scripts/lean.sh
 	scripts/tool.sh cargo-deny 0.20.2

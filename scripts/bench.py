@@ -23,6 +23,8 @@ CHECK = [str(VERIFIER), "--store", str(DEMO / "store"), "check", "control-room"]
 OPENSSL = ["openssl", "cms", "-verify", "-purpose", "any", "-inform", "PEM", "-binary", "-out", "/dev/null"]
 OPENSSL += ["-in", str(DEMO / "record.pem"), "-CAfile", str(DEMO / "holder-roots.pem")]
 
+SIGNATURES = {"ed25519": "Ed25519", "p256": "P-256", "p384": "P-384", "rsa2048": "RSA-2048", "rsa3072": "RSA-3072"}
+
 
 def run(command, **options):
     return subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options)
@@ -57,7 +59,10 @@ def main():
         sys.exit("run `make demo` first: its record is what is measured")
     run(["cargo", "build", "--release", "--quiet"], cwd=ROOT)
     run(["cargo", "build", "--release", "--quiet", "--example", "verifications"], cwd=ROOT)
-    subprocess.run(["cargo", "bench", "--quiet", "--bench", "rules"], cwd=ROOT, check=True)
+    bench = ["cargo", "bench", "--quiet", "--bench"]
+    subprocess.run([*bench, "rules"], cwd=ROOT, check=True)
+    for feature in ([], ["--features", "aws-lc-rs"]):
+        subprocess.run([*bench, "signatures", *feature], cwd=ROOT, check=True)
 
     rows = []
     for kind, aim in (("p256", 0.95), ("rsa2048", 0.80)):
@@ -68,6 +73,10 @@ def main():
         raw, full = criterion(f"{kind}-issue/sign and verify"), criterion(f"{kind}-issue/issue")
         rows.append((f"issuing a token, {kind}, in memory", f"{full:.0f} us",
                      f"one signature and two verifications, {raw:.0f} us", f"{raw / full:.3f} of their rate", "none yet"))
+    for name, kind in SIGNATURES.items():
+        own, other = criterion(f"RustCrypto/{name}"), criterion(f"AWS-LC/{name}")
+        rows.append((f"one verification, {kind}, RustCrypto", f"{own:.0f} us", f"AWS-LC, {other:.0f} us",
+                     f"{own / other:.2f} times", ""))
     rows.append(("machine identity", f"{criterion('machine_identity'):.0f} us", "", "", "at most 100 us"))
 
     bare = str(TARGET / "release/examples/verifications")

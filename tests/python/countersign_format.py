@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 
 from asn1crypto import core, x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 ARC = "1.3.6.1.4.1.32473.2026"
 CONTENT_TOKEN, CONTENT_CHALLENGE = ARC + ".1.1", ARC + ".1.2"
@@ -295,9 +295,17 @@ DIGESTS = {bytes.fromhex("300b0609608648016503040201"): "sha256", bytes.fromhex(
            bytes.fromhex("300b0609608648016503040203"): "sha512"}
 HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
 SIGNATURES = {bytes.fromhex("300a06082a8648ce3d040302"): ("ecdsa-p256", "sha256"),
-              bytes.fromhex("300a06082a8648ce3d040303"): ("ecdsa-p384", "sha384")}
+              bytes.fromhex("300a06082a8648ce3d040303"): ("ecdsa-p384", "sha384"),
+              bytes.fromhex("300506032b6570"): ("ed25519", "sha512")}
 for number, name in ((0x0B, "sha256"), (0x0C, "sha384"), (0x0D, "sha512")):
     SIGNATURES[bytes.fromhex("300d06092a864886f70d0101%02x0500" % number)] = ("rsa-pkcs1", name)
+# Section 6.4: the first second from which each key is refused.
+AFTER_2030, AFTER_2035 = (datetime(year, 1, 1, tzinfo=timezone.utc) for year in (2031, 2036))
+# Section 6.3: the y-coordinates of the points of Ed25519 that are of small order.
+ED25519_PRIME = 2**255 - 19
+ED25519_SMALL = {0, 1, ED25519_PRIME - 1, *(int.from_bytes(bytes.fromhex(text), "little") for text in (
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"))}
 RSA_ENCRYPTION = bytes.fromhex("300d06092a864886f70d0101010500")
 
 
@@ -317,6 +325,16 @@ for name in HASHES:
         SIGNATURES[der] = ("rsa-pss", name)
 
 
+def is_sound_point(octets):
+    y = int.from_bytes(octets, "little") & ~(1 << 255)
+    return y < ED25519_PRIME and y not in ED25519_SMALL
+
+
+def check_date(key, at, code):
+    weak = isinstance(key, rsa.RSAPublicKey) and key.key_size < 3072
+    require(at < (AFTER_2030 if weak else AFTER_2035), code, f"the kind of key is refused by {show(at)}")
+
+
 def public_key(spki, code):
     try:
         key = serialization.load_der_public_key(spki)
@@ -327,6 +345,10 @@ def public_key(spki, code):
         kind = serialization.PublicFormat.SubjectPublicKeyInfo
         again = key.public_bytes(serialization.Encoding.DER, kind)
         require(again == spki, code, "not an uncompressed point on a named curve")
+    elif isinstance(key, ed25519.Ed25519PublicKey):
+        point = spki[-32:]
+        require(spki == bytes.fromhex("302a300506032b6570032100") + point, code, "form of the key")
+        require(is_sound_point(point), code, "a point that is not sound")
     else:
         require(isinstance(key, rsa.RSAPublicKey) and 2048 <= key.key_size <= 4096, code, "kind or size of key")
         exponent = key.public_numbers().e
@@ -337,12 +359,20 @@ def public_key(spki, code):
 def verify(key, algorithm, signature, message, code, wrong_kind):
     kind, name = algorithm
     curve = {"ecdsa-p256": "secp256r1", "ecdsa-p384": "secp384r1"}.get(kind)
-    suits = key.curve.name == curve if isinstance(key, ec.EllipticCurvePublicKey) else curve is None
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        suits = kind == "ed25519"
+    elif isinstance(key, ec.EllipticCurvePublicKey):
+        suits = key.curve.name == curve
+    else:
+        suits = kind.startswith("rsa")
     require(suits, wrong_kind, f"{kind} does not go with the key")
     digest = HASHES[name]
     try:
         if curve:
             key.verify(signature, message, ec.ECDSA(digest))
+        elif kind == "ed25519":
+            require(is_sound_point(signature[:32]), code, "a point that is not sound")
+            key.verify(signature, message)
         elif kind == "rsa-pkcs1":
             key.verify(signature, message, padding.PKCS1v15(), digest)
         else:
@@ -356,6 +386,8 @@ def sign(key, algorithm, message):
     digest = HASHES[name]
     if kind.startswith("ecdsa"):
         return key.sign(message, ec.ECDSA(digest))
+    if kind == "ed25519":
+        return key.sign(message)
     pss = padding.PSS(padding.MGF1(digest), digest.digest_size)
     return key.sign(message, padding.PKCS1v15() if kind == "rsa-pkcs1" else pss, digest)
 
@@ -418,9 +450,12 @@ def check_issuer(issuer, at, usage):
 
 
 def verify_certificate(certificate, spki):
+    """The key that verified it."""
     require(certificate.algorithm, "CS-2004", "algorithm of a certificate")
     body, signature = certificate.parsed["tbs_certificate"].dump(), certificate.parsed["signature_value"].native
-    verify(public_key(spki, "CS-2005"), certificate.algorithm, signature, body, "CS-2007", "CS-2004")
+    key = public_key(spki, "CS-2005")
+    verify(key, certificate.algorithm, signature, body, "CS-2007", "CS-2004")
+    return key
 
 
 def is_self_signed(certificate):
@@ -451,7 +486,7 @@ def find_path(leaf, others, anchors, at, usage=None):
         if certificate.issuer != issuer.subject or (None not in ids and ids[0] != ids[1]):
             return False
         try:
-            verify_certificate(certificate, issuer.spki)
+            check_date(verify_certificate(certificate, issuer.spki), at, "CS-2040")
         except Refused as refused:
             note(refused)
             return False
@@ -529,7 +564,7 @@ class SignedObject:
         data.end()
         infos = list(Reader(infos, what="signerInfos").rest())
         require(infos, "CS-1101", "signerInfos")
-        require(len(infos) == 1, "CS-1007", "several holders")
+        require(len(infos) == 1, "CS-1007", "several signatures")
         self.read_signer(Reader(infos[0]).members(0x30, "SignerInfo"), digest_algorithms)
         certificates = set_of(certificates, "certificates")
         require(len(certificates) <= 8, "CS-1101", "more than 8 certificates")
@@ -554,6 +589,8 @@ class SignedObject:
         algorithm = info.tlv()[0]
         self.algorithm = ("rsa-pkcs1", self.hash) if algorithm == RSA_ENCRYPTION else SIGNATURES.get(algorithm)
         require(self.algorithm and self.algorithm[1] == self.hash, "CS-1102", "signature algorithm")
+        record = self.content_type == CONTENT_CHALLENGE
+        require(not record or self.algorithm[0] != "ed25519", "CS-1102", "no PIV slot has Ed25519")
         self.signature = info.value(0x04)
         self.token = None
         if self.content_type == CONTENT_CHALLENGE:
@@ -595,9 +632,10 @@ class SignedObject:
         nested.end()
         require(len(self.signing_certificate) == 32, "CS-1101", "signing-certificate-v2")
 
-    def verify(self):
+    def verify(self, at):
         key = public_key(self.signer.spki, "CS-1102")
         verify(key, self.algorithm, self.signature, self.signed_octets, "CS-1104", "CS-1102")
+        check_date(key, at, "CS-1106")
 
 
 def make_object(content_type, content, certificate, key, algorithm, signing_time, issuers=(), token=None):
@@ -796,7 +834,7 @@ def verify_token(signed, anchors):
     issuers, _ = find_path(signed.signer, signed.others, anchors, signed.signing_time, EKU_TOKEN)
     require(len(issuers) == len(signed.others), "CS-1105", "needless certificates")
     require(not {EKU_LISTS, EKU_ANCHORS} & set(signed.signer.usages), "CS-3002", "signs lists or anchors as well")
-    signed.verify()
+    signed.verify(signed.signing_time)
     refuse_unenforced(body)
     return body
 
@@ -813,7 +851,7 @@ def verify_record(signed, anchors):
     authority = {one.spki for one in [*anchors, inner.signer, *inner.others]}
     needed = admit(grant, signed.signer, signed.others, challenge["slot"], at, authority)
     require(needed == len(signed.others), "CS-1105", "needless certificates")
-    signed.verify()
+    signed.verify(at)
     require("lists" not in challenge, "CS-1007", "lists")
     refuse_critical(challenge)
     require(abs(at - signed.signing_time) <= TOLERANCE, "CS-3203", "times disagree")
@@ -980,7 +1018,7 @@ def describe(signed):
     shown = {
         "type": "activation-token" if token else "activation-record",
         "digest": signed.digest.hex(),
-        "algorithm": kind if name in kind else f"{kind}-{name}",
+        "algorithm": kind if kind == "ed25519" or name in kind else f"{kind}-{name}",
         "signing_time": show(signed.signing_time),
         "signer": signed.signer.digest.hex(),
         "certificates": [one.digest.hex() for one in signed.others],

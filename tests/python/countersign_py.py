@@ -12,10 +12,11 @@ from pathlib import Path
 import countersign_format as fmt
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 SIGNERS = {
+    "ed25519": (ed25519.Ed25519PrivateKey.generate, ("ed25519", "sha512")),
     "p256": (lambda: ec.generate_private_key(ec.SECP256R1()), ("ecdsa-p256", "sha256")),
     "p384": (lambda: ec.generate_private_key(ec.SECP384R1()), ("ecdsa-p384", "sha384")),
     "rsa": (lambda: rsa.generate_private_key(65537, 2048), ("rsa-pkcs1", "sha256")),

@@ -81,6 +81,8 @@ pub enum Command {
 /// A kind and size of key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum KeyAlgorithm {
+    /// Ed25519.
+    Ed25519,
     /// ECDSA on P-256.
     P256,
     /// ECDSA on P-384.
@@ -100,6 +102,7 @@ impl KeyAlgorithm {
     /// The name on the command line, such as `rsa-2048`.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Ed25519 => "ed25519",
             Self::P256 => "p256",
             Self::P384 => "p384",
             Self::Rsa2048 => "rsa-2048",

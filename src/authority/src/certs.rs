@@ -117,7 +117,7 @@ fn build(profile: Profile, lifetime: Lifetime, spki: &[u8], key: &dyn SigningKey
     let spki = SubjectPublicKeyInfoOwned::from_der(spki)?;
     let mut builder = CertificateBuilder::new(profile, serial()?, validity, spki).map_err(encoding)?;
     let tbs = builder.finalize(&outside).map_err(encoding)?;
-    let signature = keys::sign(key, key.algorithm().hash().digest(&tbs).as_ref())?;
+    let signature = keys::sign(key, &tbs)?;
     let certificate = builder.assemble(BitString::from_bytes(&signature)?, &outside).map_err(encoding)?;
     Ok(certificate.to_der()?)
 }

@@ -7,7 +7,9 @@ use crate::{
     reason::{Reason, role_of},
     token::{AltNameForm, Criterion, Grant, HolderAnchor},
 };
-use countersign_pki::{Budget, Certificate, PathError, PathRules, Time, ValidatedPath, attributes, validate_path};
+use countersign_pki::{
+    Budget, Certificate, KeyKind, PathError, PathRules, Time, ValidatedPath, attributes, validate_path,
+};
 use der::{Tag, Tagged};
 use sha2::{Digest as _, Sha256};
 use x509_cert::ext::pkix::name::GeneralName;
@@ -72,6 +74,16 @@ pub(crate) fn admit(
     }
     let needed = path.intermediates().iter().copied().chain(among_issuers).collect();
     Ok(Admission { grant: grant.number, issuers: needed, anchor_subject: anchor[0].subject_text() })
+}
+
+/// Whether a holder's key may sign a record at a time, which is asked before a PIN is.
+pub(crate) fn check_key(holder: &Certificate<'_>, at: Time) -> Result<(), Reason> {
+    let kind = holder.public_key().map_err(Reason::Holder)?.kind();
+    match kind.refused_from() {
+        _ if kind == KeyKind::Ed25519 => Err(Reason::AlgorithmNotAllowed),
+        Some(since) if at >= since => Err(Reason::AlgorithmRefused { since, at }),
+        _ => Ok(()),
+    }
 }
 
 /// The certificate with a given key that its owner signed. The digest vouches for the key alone; what else the

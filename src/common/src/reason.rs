@@ -50,6 +50,13 @@ pub enum Reason {
     BadSignature,
     /// Certificates are there that the path to the anchor does not need.
     UnneededCertificate,
+    /// Signed by an algorithm, or with a size of key, that is refused from a date on.
+    AlgorithmRefused {
+        /// The first second from which it is refused.
+        since: Time,
+        /// The time that the object is judged at.
+        at: Time,
+    },
     /// A member of the token is outside the limits of the format.
     TokenField(&'static str),
     /// A member of the challenge is outside the limits of the format.
@@ -245,6 +252,7 @@ impl Reason {
             Self::DigestMismatch => "CS-1103",
             Self::BadSignature => "CS-1104",
             Self::UnneededCertificate => "CS-1105",
+            Self::AlgorithmRefused { .. } => "CS-1106",
             Self::TokenField(_) => "CS-1201",
             Self::ChallengeField(_) => "CS-1202",
             Self::AnotherToken => "CS-1203",
@@ -294,6 +302,7 @@ impl Reason {
         ("CS-1103", "content is not what was signed"),
         ("CS-1104", "signature of the object does not verify"),
         ("CS-1105", "certificates that the path does not need"),
+        ("CS-1106", "object signed by an algorithm that is refused from a date on"),
         ("CS-1201", "member of the token outside its limits"),
         ("CS-1202", "member of the challenge outside its limits"),
         ("CS-1203", "record holds another token than its challenge names"),
@@ -376,6 +385,7 @@ impl Reason {
                 Remedy::UpgradeVerifier
             }
             Self::Signer(_)
+            | Self::AlgorithmRefused { .. }
             | Self::NoAnchors
             | Self::OtherEdition { .. }
             | Self::VersionNotCovered { .. }
@@ -433,6 +443,9 @@ impl fmt::Display for Reason {
             Self::DigestMismatch => f.write_str("the content is not what was signed"),
             Self::BadSignature => f.write_str("the signature does not verify"),
             Self::UnneededCertificate => f.write_str("holds certificates that the path does not need"),
+            Self::AlgorithmRefused { since, at } => {
+                write!(f, "signed by an algorithm or a size of key that is refused from {since}, judged at {at}")
+            }
             Self::TokenField(field) => write!(f, "token member {field} is outside its limits"),
             Self::ChallengeField(field) => write!(f, "challenge member {field} is outside its limits"),
             Self::AnotherToken => f.write_str("the record holds another token than its challenge names"),

@@ -12,7 +12,7 @@ use crate::{
     asn1::{Digest32, GeneralizedTime, Octets},
     challenge::{Challenge, Slot},
     cms::SignedObject,
-    holder::{Admission, admit},
+    holder::{Admission, admit, check_key},
     machine::{ComparisonOutcome, ComponentMatch, MachineComparison, MachineComponent, MachineFacts},
     oid,
     reason::Reason,
@@ -73,7 +73,7 @@ impl<'a> VerifiedToken<'a> {
         budget
             .spend_signature()
             .map_err(|kind| Reason::Signer(countersign_pki::PathError { kind, subject: String::new() }))?;
-        object.verify_signature()?;
+        object.verify_signature(object.signing_time())?;
         // After the signature: the advice to get a newer verifier must not come from a forger.
         body.check_enforceable()?;
         let anchor_subject = roots[path.anchor()].subject_text();
@@ -110,7 +110,8 @@ impl<'a> VerifiedToken<'a> {
         }
     }
 
-    /// Whether any grant admits a holder's certificate, with `issuers` in any order; the first that does.
+    /// Whether any grant admits a holder's certificate, with `issuers` in any order; the first that does. The holder's
+    /// key must be one that may sign a record at that time.
     ///
     /// # Errors
     ///
@@ -128,7 +129,7 @@ impl<'a> VerifiedToken<'a> {
         for grant in &self.body.grants {
             let of_authority = |certificate: &Certificate<'_>| self.is_authority_key(certificate, anchors);
             match admit(grant, holder, issuers, slot, at, of_authority, &mut budget) {
-                Ok(admission) => return Ok(admission),
+                Ok(admission) => return check_key(holder, at).map(|()| admission),
                 Err(reason) if reason.rank() >= refusal.rank() || matches!(refusal, Reason::NoSuchGrant { .. }) => {
                     refusal = reason;
                 }
@@ -299,7 +300,7 @@ impl<'a> VerifiedRecord<'a> {
         budget
             .spend_signature()
             .map_err(|kind| Reason::Holder(countersign_pki::PathError { kind, subject: String::new() }))?;
-        object.verify_signature()?;
+        object.verify_signature(at)?;
         challenge.check_enforceable()?;
         check_times(at, object.signing_time(), token.issued())?;
         token.check_window(at)?;

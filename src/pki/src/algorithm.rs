@@ -88,12 +88,15 @@ pub enum SignatureAlgorithm {
     EcdsaP256Sha256,
     /// ecdsa-with-SHA384 by a P-384 key (RFC 5758 3.2).
     EcdsaP384Sha384,
+    /// Ed25519 (RFC 8032, RFC 8410 3): it signs the message itself, not a digest of it.
+    Ed25519,
     /// RSASSA-PKCS1-v1_5 (RFC 8017 8.2).
     RsaPkcs1(HashAlgorithm),
     /// RSASSA-PSS (RFC 8017 8.1), MGF1 with the same hash, salt as long as the hash, trailer 0xbc.
     RsaPss(HashAlgorithm),
 }
 
+pub(crate) const ID_ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const ID_RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 const ID_MGF1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.8");
 /// rsaEncryption with NULL parameters (RFC 3279 2.3.1).
@@ -101,9 +104,10 @@ const RSA_ENCRYPTION: &[u8] =
     &[0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
 
 /// DER of the AlgorithmIdentifiers whose parameters are fixed.
-const FIXED: [(SignatureAlgorithm, &[u8]); 5] = [
+const FIXED: [(SignatureAlgorithm, &[u8]); 6] = [
     (SignatureAlgorithm::EcdsaP256Sha256, &[0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02]),
     (SignatureAlgorithm::EcdsaP384Sha384, &[0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03]),
+    (SignatureAlgorithm::Ed25519, &[0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70]),
     (
         SignatureAlgorithm::RsaPkcs1(HashAlgorithm::Sha256),
         &[0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b, 0x05, 0x00],
@@ -163,12 +167,23 @@ impl SignatureAlgorithm {
         identifier.to_der().unwrap_or_default()
     }
 
-    /// The hash that is signed.
+    /// The hash of the digest that is signed. Ed25519 hashes for itself; beside it, a CMS object uses SHA-512
+    /// (RFC 8419 3.1).
     pub const fn hash(self) -> HashAlgorithm {
         match self {
             Self::EcdsaP256Sha256 => HashAlgorithm::Sha256,
             Self::EcdsaP384Sha384 => HashAlgorithm::Sha384,
+            Self::Ed25519 => HashAlgorithm::Sha512,
             Self::RsaPkcs1(hash) | Self::RsaPss(hash) => hash,
+        }
+    }
+
+    /// What a signer is given for a message: a card, an HSM and a file key alike get its digest and never see the
+    /// message, except by Ed25519, which signs the message itself.
+    pub fn signer_input(self, message: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Ed25519 => message.to_vec(),
+            _ => self.hash().digest(message).as_ref().to_vec(),
         }
     }
 
@@ -177,6 +192,7 @@ impl SignatureAlgorithm {
         match self {
             Self::EcdsaP256Sha256 => "ecdsa-p256-sha256",
             Self::EcdsaP384Sha384 => "ecdsa-p384-sha384",
+            Self::Ed25519 => "ed25519",
             Self::RsaPkcs1(HashAlgorithm::Sha256) => "rsa-pkcs1-sha256",
             Self::RsaPkcs1(HashAlgorithm::Sha384) => "rsa-pkcs1-sha384",
             Self::RsaPkcs1(HashAlgorithm::Sha512) => "rsa-pkcs1-sha512",
@@ -204,7 +220,8 @@ mod tests {
 
     #[test]
     fn every_identifier_reads_back() {
-        let all = [SignatureAlgorithm::EcdsaP256Sha256, SignatureAlgorithm::EcdsaP384Sha384]
+        use SignatureAlgorithm::{EcdsaP256Sha256, EcdsaP384Sha384, Ed25519};
+        let all = [EcdsaP256Sha256, EcdsaP384Sha384, Ed25519]
             .into_iter()
             .chain([Sha256, Sha384, Sha512].map(SignatureAlgorithm::RsaPkcs1))
             .chain([Sha256, Sha384, Sha512].map(SignatureAlgorithm::RsaPss));

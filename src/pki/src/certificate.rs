@@ -2,6 +2,7 @@
 
 use crate::{
     algorithm::SignatureAlgorithm,
+    allowed::{AlgorithmError, allowed_at},
     error::{PathError, PathErrorKind},
     name::{attributes, display_name},
     oid,
@@ -273,11 +274,19 @@ impl<'a> Certificate<'a> {
     /// Verifies this certificate's signature with an issuer's key.
     pub(crate) fn verify_signature(&self, issuer: &PublicKey) -> Result<(), PathErrorKind> {
         let algorithm = self.signature_algorithm.ok_or(PathErrorKind::AlgorithmNotAllowed)?;
-        let digest = algorithm.hash().digest(self.tbs);
-        issuer.verify(algorithm, digest.as_ref(), self.signature).map_err(|error| match error {
+        issuer.verify(algorithm, self.tbs, self.signature).map_err(|error| match error {
             SignatureError::Invalid => PathErrorKind::BadSignature,
             SignatureError::KeyNotAllowed => PathErrorKind::KeyNotAllowed,
-            SignatureError::WrongKind => PathErrorKind::AlgorithmNotAllowed,
+            SignatureError::NeedsMessage | SignatureError::WrongKind => PathErrorKind::AlgorithmNotAllowed,
+        })
+    }
+
+    /// Whether the algorithm that an issuer's key signed this certificate with may be used at a time.
+    pub(crate) fn check_algorithm_at(&self, issuer: &PublicKey, at: Time) -> Result<(), PathErrorKind> {
+        let algorithm = self.signature_algorithm.ok_or(PathErrorKind::AlgorithmNotAllowed)?;
+        allowed_at(issuer.kind(), algorithm, at).map_err(|error| match error {
+            AlgorithmError::NotAllowed => PathErrorKind::AlgorithmNotAllowed,
+            AlgorithmError::RefusedFrom(since) => PathErrorKind::AlgorithmRefused { since, at },
         })
     }
 

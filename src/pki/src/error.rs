@@ -57,6 +57,14 @@ pub enum PathErrorKind {
     ExtendedKeyUsageMissing(ObjectIdentifier),
     /// The search used up its [`crate::Budget`].
     BudgetExhausted,
+    /// The issuer signed by an algorithm, or with a size of key, that is refused from a date on
+    /// ([`crate::allowed_at`]).
+    AlgorithmRefused {
+        /// The first second from which it is refused.
+        since: Time,
+        /// The time judged at.
+        at: Time,
+    },
 }
 
 impl PathErrorKind {
@@ -78,6 +86,7 @@ impl PathErrorKind {
             Self::KeyUsageMissing => "CS-2013",
             Self::ExtendedKeyUsageMissing(_) => "CS-2014",
             Self::BudgetExhausted => "CS-2015",
+            Self::AlgorithmRefused { .. } => "CS-2040",
         }
     }
 
@@ -98,6 +107,7 @@ impl PathErrorKind {
         ("CS-2013", "key usage missing"),
         ("CS-2014", "extended key usage missing"),
         ("CS-2015", "path search exceeded its budget"),
+        ("CS-2040", "certificate signed by an algorithm that is refused from a date on"),
     ];
 
     /// How much a reader learns from this reason: of several failed attempts the highest is told.
@@ -135,6 +145,9 @@ impl fmt::Display for PathErrorKind {
             Self::KeyUsageMissing => f.write_str("key usage does not permit signing"),
             Self::ExtendedKeyUsageMissing(oid) => write!(f, "extended key usage {oid} missing"),
             Self::BudgetExhausted => f.write_str("path search exceeded its budget"),
+            Self::AlgorithmRefused { since, at } => {
+                write!(f, "signed by an algorithm or a size of key that is refused from {since}, judged at {at}")
+            }
         }
     }
 }

@@ -20,6 +20,7 @@
 //! inhibitAnyPolicy ([`PathErrorKind::ExtensionNotEnforced`]). Revocation lists are not read yet.
 
 mod algorithm;
+mod allowed;
 mod certificate;
 mod error;
 mod name;
@@ -28,12 +29,13 @@ mod time;
 mod verify;
 
 pub use algorithm::{Digest, HashAlgorithm, SignatureAlgorithm};
+pub use allowed::{AlgorithmError, KeyKind, allowed_at};
 pub use certificate::{Certificate, KeyUsage, MAX_CERTIFICATE_SIZE};
 pub use error::{PathError, PathErrorKind};
 pub use name::{Attribute, attributes, display_name, is_misleading, names_match};
 pub use path::{Budget, MAX_PATH_LENGTH, PathRules, ValidatedPath, validate_path};
 pub use time::{ParseTimeError, Time};
-pub use verify::{KeyKind, PublicKey, SignatureError};
+pub use verify::{PROVIDER, PublicKey, SignatureError};
 
 /// Object identifiers of the standards that this crate names.
 pub mod oid {

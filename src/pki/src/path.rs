@@ -210,7 +210,7 @@ impl<'s, 'a> Search<'s, 'a> {
             None => {
                 self.budget.spend_signature().map_err(|kind| last.error(kind))?;
                 let outcome = match issuer.public_key() {
-                    Ok(key) => last.verify_signature(key),
+                    Ok(key) => last.verify_signature(key).and(last.check_algorithm_at(key, self.rules.time)),
                     Err(error) => Err(error.kind),
                 };
                 self.seen.push((subject, place, outcome.clone()));

@@ -43,6 +43,11 @@ const ADVICE: &[(&str, &str)] = &[
     ("CS-1103", GET_FILE_AGAIN),
     ("CS-1104", GET_FILE_AGAIN),
     ("CS-1105", GET_TOKEN_AGAIN),
+    (
+        "CS-1106",
+        "check the machine's clock; if it is right, the signer needs a key of a stronger kind: for a token ask the \
+         authority, for a card its issuer",
+    ),
     ("CS-1201", GET_TOKEN_AGAIN),
     ("CS-1202", "activate again; a work order is at most 64 octets of text"),
     ("CS-1203", GET_FILE_AGAIN),
@@ -65,6 +70,11 @@ const ADVICE: &[(&str, &str)] = &[
     ("CS-2013", "use a certificate whose key usage has digitalSignature or nonRepudiation"),
     ("CS-2014", SIGNER),
     ("CS-2015", "give fewer certificates with --issuers"),
+    (
+        "CS-2040",
+        "check the machine's clock; if it is right, whoever issued the certificate has to issue it anew with a key of \
+         a stronger kind",
+    ),
     ("CS-3001", "put the authority's anchors in place: `sudo countersign-verifier anchors set anchors.pem`"),
     ("CS-3002", ANOTHER_CARD),
     ("CS-3003", ANOTHER_CARD),

@@ -65,7 +65,7 @@ pub(crate) fn sign(
     let challenge = challenge.to_der().map_err(|_| Error::Encoding)?;
     let request = SigningRequest::new(oid::CONTENT_CHALLENGE, &challenge, &holder, algorithm, time);
     let request = request.map_err(|_| Error::Encoding)?;
-    let prepared = card_algorithm.prepare(request.digest().as_ref());
+    let prepared = card_algorithm.prepare(&algorithm.signer_input(request.message()));
     let signature = piv.sign(card_slot(slot), card_algorithm, &prepared)?;
     drop(piv);
     let issuers: Vec<&[u8]> =

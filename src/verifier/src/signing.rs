@@ -14,7 +14,7 @@ pub(crate) fn algorithms(key: KeyKind) -> Result<(Algorithm, SignatureAlgorithm)
         KeyKind::Rsa(2048) => Ok((Algorithm::Rsa2048, rsa)),
         KeyKind::Rsa(3072) => Ok((Algorithm::Rsa3072, rsa)),
         KeyKind::Rsa(4096) => Ok((Algorithm::Rsa4096, rsa)),
-        KeyKind::Rsa(_) => Err(Error::KeyUnsupported(key)),
+        KeyKind::Ed25519 | KeyKind::Rsa(_) => Err(Error::KeyUnsupported(key)),
     }
 }
 
@@ -28,6 +28,8 @@ mod tests {
         for (bits, algorithm) in [(2048, Algorithm::Rsa2048), (3072, Algorithm::Rsa3072), (4096, Algorithm::Rsa4096)] {
             assert_eq!(algorithms(KeyKind::Rsa(bits)).unwrap().0, algorithm);
         }
-        assert_eq!(algorithms(KeyKind::Rsa(2049)).unwrap_err().code(), "CS-8018");
+        for key in [KeyKind::Ed25519, KeyKind::Rsa(2049)] {
+            assert_eq!(algorithms(key).unwrap_err().code(), "CS-8018");
+        }
     }
 }

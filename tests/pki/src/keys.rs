@@ -4,10 +4,12 @@ use crate::der::{bits, explicit, integer, oid, sequence, tlv};
 use countersign_common::{HashAlgorithm, SignatureAlgorithm};
 use rsa::{BoxedUint, rand_core, traits::PublicKeyParts};
 use sha2::{Digest, Sha256, Sha384, Sha512};
-use signature::hazmat::PrehashSigner;
+use signature::{Signer, hazmat::PrehashSigner};
 
 /// A key pair, or a public key that must be refused.
 pub enum Key {
+    /// Ed25519.
+    Ed25519(Box<ed25519_dalek::SigningKey>),
     /// On P-256.
     P256(p256::ecdsa::SigningKey),
     /// On P-384.
@@ -19,6 +21,16 @@ pub enum Key {
 }
 
 impl Key {
+    /// Its private key is SHA-256 of the label.
+    pub fn ed25519(label: &str) -> Self {
+        Self::Ed25519(Box::new(ed25519_dalek::SigningKey::from_bytes(&Sha256::digest(label).into())))
+    }
+
+    /// An Ed25519 key with the octets of its point as they are given.
+    pub fn ed25519_public(point: &[u8]) -> Self {
+        Self::Public(ed25519_spki(point))
+    }
+
     /// Its private scalar is SHA-256 of the label.
     pub fn p256(label: &str) -> Self {
         Self::P256(p256::ecdsa::SigningKey::from_slice(&Sha256::digest(label)).unwrap())
@@ -59,7 +71,12 @@ impl Key {
 
     /// RSA with 2,048 bits, found from a label.
     pub fn rsa_from(label: &str) -> Self {
-        Self::Rsa(Box::new(rsa::PrivateKey::new(&mut Fixed::from_label(label), 2_048).unwrap()))
+        Self::rsa_of_size(label, 2_048)
+    }
+
+    /// RSA with so many bits, found from a label.
+    pub fn rsa_of_size(label: &str, bits: usize) -> Self {
+        Self::Rsa(Box::new(rsa::PrivateKey::new(&mut Fixed::from_label(label), bits).unwrap()))
     }
 
     /// A public RSA key with a modulus of so many bits.
@@ -83,6 +100,7 @@ impl Key {
     /// DER of the SubjectPublicKeyInfo.
     pub fn spki(&self) -> Vec<u8> {
         match self {
+            Self::Ed25519(key) => ed25519_spki(key.verifying_key().as_bytes()),
             Self::P256(key) => ec_spki(SECP256R1, key.verifying_key().to_sec1_point(false).as_bytes()),
             Self::P384(key) => ec_spki("1.3.132.0.34", key.verifying_key().to_sec1_point(false).as_bytes()),
             Self::Rsa(key) => rsa_spki(&key.n().to_be_bytes(), 65_537),
@@ -93,6 +111,7 @@ impl Key {
     /// The algorithm it signs with unless told otherwise.
     pub fn algorithm(&self) -> SignatureAlgorithm {
         match self {
+            Self::Ed25519(_) => SignatureAlgorithm::Ed25519,
             Self::P256(_) => SignatureAlgorithm::EcdsaP256Sha256,
             Self::P384(_) => SignatureAlgorithm::EcdsaP384Sha384,
             Self::Rsa(_) | Self::Public(_) => SignatureAlgorithm::RsaPkcs1(HashAlgorithm::Sha256),
@@ -101,12 +120,10 @@ impl Key {
 
     /// Signs a message; the same message always gets the same signature.
     pub fn sign(&self, algorithm: SignatureAlgorithm, message: &[u8]) -> Vec<u8> {
-        self.sign_digest(algorithm, algorithm.hash().digest(message).as_ref())
-    }
-
-    /// Signs a digest of the algorithm's hash.
-    pub fn sign_digest(&self, algorithm: SignatureAlgorithm, digest: &[u8]) -> Vec<u8> {
+        let digest = algorithm.hash().digest(message);
+        let digest = digest.as_ref();
         match (self, algorithm) {
+            (Self::Ed25519(key), _) => key.sign(message).to_bytes().to_vec(),
             (Self::P256(key), _) => {
                 let signature: p256::ecdsa::DerSignature = key.sign_prehash(digest).unwrap();
                 signature.as_bytes().to_vec()
@@ -132,6 +149,13 @@ impl Key {
     }
 }
 
+/// The neutral element of Ed25519, a point with which anything verifies.
+pub fn ed25519_order_one() -> [u8; 32] {
+    let mut point = [0; 32];
+    point[0] = 1;
+    point
+}
+
 /// DER of the AlgorithmIdentifier of RSASSA-PSS with the octets of each parameter as they are given (RFC 4055 3.1).
 pub fn pss_identifier(parameters: &[&[u8]]) -> Vec<u8> {
     sequence(&[&oid("1.2.840.113549.1.1.10"), &sequence(parameters)])
@@ -149,6 +173,10 @@ const SECP256R1: &str = "1.2.840.10045.3.1.7";
 
 fn ec_spki(curve: &str, point: &[u8]) -> Vec<u8> {
     sequence(&[&sequence(&[&oid("1.2.840.10045.2.1"), &oid(curve)]), &bits(point, 0)])
+}
+
+fn ed25519_spki(point: &[u8]) -> Vec<u8> {
+    sequence(&[&sequence(&[&oid("1.3.101.112")]), &bits(point, 0)])
 }
 
 fn rsa_spki(modulus: &[u8], exponent: u64) -> Vec<u8> {

@@ -227,8 +227,8 @@ pub struct Cms<'a> {
     pub sorted: bool,
     /// DER of each unsigned attribute.
     pub unsigned: Vec<Vec<u8>>,
-    /// Whether the SignerInfo is there twice.
-    pub second_signer: bool,
+    /// DER of each further SignerInfo.
+    pub more_signers: Vec<Vec<u8>>,
     /// Flips a bit of the signature's last octet.
     pub broken_signature: bool,
 }
@@ -270,13 +270,13 @@ impl<'a> Cms<'a> {
             content,
             sorted: true,
             unsigned: Vec::new(),
-            second_signer: false,
+            more_signers: Vec::new(),
             broken_signature: false,
         }
     }
 
-    /// Signs and encodes.
-    pub fn build(&self) -> Vec<u8> {
+    /// Signs and encodes the SignerInfo.
+    pub fn signer_info(&self) -> Vec<u8> {
         let attributes = if self.sorted { set_of(&self.attributes) } else { tlv(0x31, &[&self.attributes.concat()]) };
         let mut signature = self.key.sign(self.algorithm, &attributes);
         if self.broken_signature {
@@ -284,7 +284,7 @@ impl<'a> Cms<'a> {
         }
         let in_place = [&[0xa0], &attributes[1..]].concat();
         let unsigned = if self.unsigned.is_empty() { Vec::new() } else { explicit(1, &self.unsigned.concat()) };
-        let info = sequence(&[
+        sequence(&[
             &integer(self.info_version),
             &self.issuer_and_serial,
             &self.digest_algorithm,
@@ -292,8 +292,12 @@ impl<'a> Cms<'a> {
             &self.signature_algorithm,
             &octets(&signature),
             &unsigned,
-        ]);
-        let infos = if self.second_signer { [info.clone(), info].concat() } else { info };
+        ])
+    }
+
+    /// Signs and encodes.
+    pub fn build(&self) -> Vec<u8> {
+        let infos = [self.more_signers.as_slice(), &[self.signer_info()]].concat();
         let certificates = set_of(&self.certificates);
         let data = sequence(&[
             &integer(self.version),
@@ -301,7 +305,7 @@ impl<'a> Cms<'a> {
             &sequence(&[&oid(self.content_type), &explicit(0, &octets(&self.content))]),
             &[&[0xa0], &certificates[1..]].concat(),
             &self.crls,
-            &set(&[&infos]),
+            &set_of(&infos),
         ]);
         sequence(&[&oid("1.2.840.113549.1.7.2"), &explicit(0, &data)])
     }

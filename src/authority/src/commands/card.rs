@@ -163,12 +163,11 @@ fn prove_possession<T: Transport>(
     signs_with: SignatureAlgorithm,
 ) -> Result<(), Error> {
     let message = [PROOF_CONTEXT, &random::octets::<32>()?, spki].concat();
-    let digest = signs_with.hash().digest(&message);
     // 9C wants the PIN immediately before each signature.
     piv.verify_pin(pin, last_try)?;
-    let signature = piv.sign(Slot::Signature, algorithm, &algorithm.prepare(digest.as_ref()))?;
+    let signature = piv.sign(Slot::Signature, algorithm, &algorithm.prepare(&signs_with.signer_input(&message)))?;
     PublicKey::from_spki(spki)
-        .and_then(|key| key.verify(signs_with, digest.as_ref(), &signature))
+        .and_then(|key| key.verify(signs_with, &message, &signature))
         .map_err(|_| Error::NoPossession)
 }
 

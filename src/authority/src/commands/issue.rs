@@ -129,7 +129,7 @@ fn sign(body: &Token, signer: &Signer, now: Time) -> Result<Vec<u8>, Error> {
     let content = body.to_der()?;
     let certificate = Certificate::from_der(signer.certificate()).map_err(|_| Error::KeyMismatch)?;
     let request = SigningRequest::new(oid::CONTENT_TOKEN, &content, &certificate, signer.algorithm(), now)?;
-    let signature = signer.sign(request.digest().as_ref())?;
+    let signature = signer.sign(request.message())?;
     // The root itself issued the signer: no certificate lies between.
     Ok(request.finish(&signature, &[], None)?)
 }

@@ -8,13 +8,15 @@ use crate::{
     random::{self, SystemRandom},
 };
 use countersign_common::{HashAlgorithm, SignatureAlgorithm};
+use der::asn1::ObjectIdentifier;
+use ed25519_dalek::pkcs8::KeypairBytes;
 use p256::elliptic_curve::Generate;
 use pkcs8::{
     DecodePrivateKey, EncodePrivateKey, EncodePublicKey, EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef,
     SecretDocument, pkcs5::pbes2,
 };
 use sha2::Sha256;
-use signature::hazmat::PrehashSigner;
+use signature::{Signer, hazmat::PrehashSigner};
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -22,6 +24,8 @@ use zeroize::Zeroizing;
 const ITERATIONS: u32 = 600_000;
 /// The largest key file that is read, in octets: RSA-4096 needs 3.5 KiB.
 const MAX_KEY_FILE: usize = 16 * 1024;
+/// id-Ed25519 (RFC 8410 3).
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const LABEL: &str = "ENCRYPTED PRIVATE KEY";
 
 /// A private key in memory, from a file or on the way into one. The libraries erase it when it is dropped.
@@ -31,6 +35,7 @@ pub(crate) struct FileKey {
 }
 
 enum Key {
+    Ed25519(Box<ed25519_dalek::SigningKey>),
     P256(Box<p256::ecdsa::SigningKey>),
     P384(Box<p384::ecdsa::SigningKey>),
     Rsa(Box<rsa::PrivateKey>),
@@ -44,6 +49,10 @@ impl FileKey {
             Ok::<_, Error>(Key::Rsa(Box::new(key)))
         };
         let key = match algorithm {
+            KeyAlgorithm::Ed25519 => {
+                let seed = Zeroizing::new(random::octets::<32>()?);
+                Key::Ed25519(Box::new(ed25519_dalek::SigningKey::from_bytes(&seed)))
+            }
             KeyAlgorithm::P256 => {
                 let key = p256::ecdsa::SigningKey::try_generate_from_rng(&mut SystemRandom);
                 Key::P256(Box::new(key.map_err(|_| Error::Random)?))
@@ -72,6 +81,8 @@ impl FileKey {
             Ok::<_, pkcs8::Error>(encrypted.to_pem(LABEL, LineEnding::LF)?)
         };
         let document = match &self.key {
+            // Without the public half, which OpenSSL 3.0 does not expect there.
+            Key::Ed25519(key) => KeypairBytes { secret_key: key.to_bytes(), public_key: None }.to_pkcs8_der(),
             Key::P256(key) => key.to_pkcs8_der(),
             Key::P384(key) => key.to_pkcs8_der(),
             Key::Rsa(key) => key.to_pkcs8_der(),
@@ -100,6 +111,7 @@ impl FileKey {
         let info = PrivateKeyInfoRef::try_from(plain.as_bytes()).map_err(|_| Fault::Passphrase)?;
         let plain = plain.as_bytes();
         let key = match info.algorithm.oid {
+            ED25519 => ed25519_dalek::SigningKey::from_pkcs8_der(plain).ok().map(|key| Key::Ed25519(Box::new(key))),
             rsa::pkcs1::ALGORITHM_OID => rsa::PrivateKey::from_pkcs8_der(plain).ok().map(|key| Key::Rsa(Box::new(key))),
             _ => p256::ecdsa::SigningKey::from_pkcs8_der(plain)
                 .map(|key| Key::P256(Box::new(key)))
@@ -111,6 +123,7 @@ impl FileKey {
 
     fn with_public_half(key: Key) -> Option<Self> {
         let document = match &key {
+            Key::Ed25519(key) => key.verifying_key().to_public_key_der(),
             Key::P256(key) => key.verifying_key().to_public_key_der(),
             Key::P384(key) => key.verifying_key().to_public_key_der(),
             Key::Rsa(key) => key.as_public_key().to_public_key_der(),
@@ -131,21 +144,23 @@ impl SigningKey for FileKey {
 
     fn algorithm(&self) -> SignatureAlgorithm {
         match &self.key {
+            Key::Ed25519(_) => SignatureAlgorithm::Ed25519,
             Key::P256(_) => SignatureAlgorithm::EcdsaP256Sha256,
             Key::P384(_) => SignatureAlgorithm::EcdsaP384Sha384,
             Key::Rsa(_) => SignatureAlgorithm::RsaPkcs1(HashAlgorithm::Sha256),
         }
     }
 
-    fn sign_digest(&self, digest: &[u8]) -> Result<Vec<u8>, Error> {
+    fn sign_input(&self, input: &[u8]) -> Result<Vec<u8>, Error> {
         match &self.key {
-            Key::P256(key) => PrehashSigner::<p256::ecdsa::DerSignature>::sign_prehash(&**key, digest)
+            Key::Ed25519(key) => Some(key.sign(input).to_bytes().to_vec()),
+            Key::P256(key) => PrehashSigner::<p256::ecdsa::DerSignature>::sign_prehash(&**key, input)
                 .map(|signature| signature.as_bytes().to_vec())
                 .ok(),
-            Key::P384(key) => PrehashSigner::<p384::ecdsa::DerSignature>::sign_prehash(&**key, digest)
+            Key::P384(key) => PrehashSigner::<p384::ecdsa::DerSignature>::sign_prehash(&**key, input)
                 .map(|signature| signature.as_bytes().to_vec())
                 .ok(),
-            Key::Rsa(key) => key.sign_with_rng(&mut SystemRandom, rsa::Pkcs1v15Sign::new::<Sha256>(), digest).ok(),
+            Key::Rsa(key) => key.sign_with_rng(&mut SystemRandom, rsa::Pkcs1v15Sign::new::<Sha256>(), input).ok(),
         }
         .ok_or(Error::KeyMismatch)
     }
@@ -159,14 +174,13 @@ mod tests {
     #[test]
     fn a_key_file_opens_with_its_passphrase_only() {
         let folder = tempfile::tempdir().unwrap();
-        for algorithm in [KeyAlgorithm::P256, KeyAlgorithm::P384, KeyAlgorithm::Rsa2048] {
+        for algorithm in [KeyAlgorithm::Ed25519, KeyAlgorithm::P256, KeyAlgorithm::P384, KeyAlgorithm::Rsa2048] {
             let key = FileKey::generate(algorithm).unwrap();
             let path = folder.path().join(algorithm.name());
             files::write_new(&path, 0o600, key.encrypt("correct horse").unwrap().as_bytes()).unwrap();
             let again = FileKey::open(&path, "correct horse").unwrap();
             assert_eq!(again.spki(), key.spki());
-            let digest = key.algorithm().hash().digest(b"message");
-            super::super::sign(&again, digest.as_ref()).unwrap();
+            super::super::sign(&again, b"message").unwrap();
             assert!(matches!(FileKey::open(&path, "correct house"), Err(Error::WrongPassphrase)));
         }
     }

@@ -1,4 +1,4 @@
-//! Keys that sign a digest: in a file today, on a card or an HSM behind the same trait.
+//! Keys that sign: in a file today, on a card or an HSM behind the same trait.
 
 mod file;
 
@@ -7,23 +7,24 @@ pub(crate) use file::FileKey;
 use crate::error::Error;
 use countersign_common::{Certificate, PublicKey, SignatureAlgorithm};
 
-/// A private key that signs digests. Hashing is done outside.
+/// A private key. Hashing is done outside, where the algorithm signs a digest.
 pub(crate) trait SigningKey {
     /// DER of the SubjectPublicKeyInfo.
     fn spki(&self) -> &[u8];
 
-    /// How it signs; the digest must be of this algorithm's hash.
+    /// How it signs.
     fn algorithm(&self) -> SignatureAlgorithm;
 
-    /// Signs a digest. An ECDSA signature is an ECDSA-Sig-Value in DER.
-    fn sign_digest(&self, digest: &[u8]) -> Result<Vec<u8>, Error>;
+    /// Signs what [`SignatureAlgorithm::signer_input`] makes of a message. An ECDSA signature is an ECDSA-Sig-Value
+    /// in DER.
+    fn sign_input(&self, input: &[u8]) -> Result<Vec<u8>, Error>;
 }
 
-/// Signs a digest and distrusts the outcome: a signature that does not verify never leaves.
-pub(crate) fn sign(key: &dyn SigningKey, digest: &[u8]) -> Result<Vec<u8>, Error> {
-    let signature = key.sign_digest(digest)?;
+/// Signs a message and distrusts the outcome: a signature that does not verify never leaves.
+pub(crate) fn sign(key: &dyn SigningKey, message: &[u8]) -> Result<Vec<u8>, Error> {
+    let signature = key.sign_input(&key.algorithm().signer_input(message))?;
     PublicKey::from_spki(key.spki())
-        .and_then(|public| public.verify(key.algorithm(), digest, &signature))
+        .and_then(|public| public.verify(key.algorithm(), message, &signature))
         .map_err(|_| Error::KeyMismatch)?;
     Ok(signature)
 }
@@ -59,8 +60,8 @@ impl Signer {
         self.key.algorithm()
     }
 
-    /// Signs a digest.
-    pub(crate) fn sign(&self, digest: &[u8]) -> Result<Vec<u8>, Error> {
-        sign(self.key(), digest)
+    /// Signs a message.
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        sign(self.key(), message)
     }
 }

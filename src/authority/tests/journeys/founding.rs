@@ -3,7 +3,7 @@
 use crate::support::{Desk, PASSPHRASE, expect_said};
 use std::{fs, os::unix::fs::PermissionsExt};
 
-const ALGORITHMS: [&str; 4] = ["p256", "p384", "rsa-2048", "rsa-3072"];
+const ALGORITHMS: [&str; 5] = ["ed25519", "p256", "p384", "rsa-2048", "rsa-3072"];
 
 #[test]
 fn openssl_accepts_keys_and_certificates() {

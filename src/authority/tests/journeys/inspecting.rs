@@ -60,7 +60,8 @@ fn record(desk: &Desk) -> Vec<u8> {
     let content = challenge.to_der().expect("DER");
     let algorithm = SignatureAlgorithm::EcdsaP256Sha256;
     let request = SigningRequest::new(oid::CONTENT_CHALLENGE, &content, &holder, algorithm, time).expect("a request");
-    let signature: p256::ecdsa::DerSignature = key.sign_prehash(request.digest().as_ref()).expect("a signature");
+    let signature: p256::ecdsa::DerSignature =
+        key.sign_prehash(&algorithm.signer_input(request.message())).expect("a signature");
     request.finish(signature.as_bytes(), &[], Some(&token)).expect("a record")
 }
 

@@ -5,6 +5,7 @@ use countersign_common::{
     Anchors, ComponentKind, SignedObject, Token, VerifiedToken, decode_certificates, decode_object, encode_certificate,
     token::Criterion,
 };
+use countersign_testpki::der::members;
 use std::fs;
 
 /// The token in a file, verified under the authority's anchor.
@@ -29,6 +30,27 @@ fn tokens_of_every_kind_of_key_verify_here_and_with_openssl() {
         Token::from_der(&desk.read("body")).expect("the body");
         desk.openssl(&[&verify[..], &["-CAfile", "authority/holder-roots.pem"]].concat()).expect_failure();
     }
+}
+
+/// OpenSSL 3.0 has no CMS for Ed25519, but it verifies the signature over the signed attributes.
+#[test]
+fn a_token_by_ed25519_verifies_here_and_its_signature_with_openssl() {
+    let desk = Desk::founded("ed25519");
+    desk.with_passphrase(&plain_token(&["--out", "token.pem"])).expect_code(0);
+    assert_eq!(verified(&desk, "token.pem").product.id, "control-room");
+    let der = decode_object(&desk.read("token.pem")).expect("a token").into_owned();
+    let signed_data = &members(&members(&der)[1])[0];
+    let signer_info = members(&members(signed_data)[4]).remove(0);
+    let [_, _, _, attributes, _, signature] = &members(&signer_info)[..] else { panic!("a SignerInfo") };
+    // The signature is over the SET OF (RFC 5652 5.4).
+    desk.write("attributes", [&[0x31], &attributes[1..]].concat());
+    desk.write("signature", &signature[2..]);
+    let public = desk.openssl(&["x509", "-in", "authority/token-signer.pem", "-noout", "-pubkey"]).expect_code(0);
+    desk.write("signer.pub", public.stdout_text());
+    let verify = ["pkeyutl", "-verify", "-pubin", "-inkey", "signer.pub", "-rawin", "-sigfile", "signature", "-in"];
+    desk.openssl(&[&verify[..], &["attributes"]].concat()).expect_code(0);
+    desk.write("attributes", &attributes[..]);
+    desk.openssl(&[&verify[..], &["attributes"]].concat()).expect_failure();
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use super::MAX_CERTIFICATES;
 use crate::{oid, reason::Reason};
-use countersign_pki::{Certificate, HashAlgorithm, PathError, SignatureAlgorithm, Time};
+use countersign_pki::{
+    AlgorithmError, Certificate, HashAlgorithm, PathError, SignatureAlgorithm, SignatureError, Time, allowed_at,
+};
 use der::{
     Decode, Reader, SliceReader, Tag, TagNumber, Tagged,
     asn1::{AnyRef, ObjectIdentifier},
@@ -58,7 +60,7 @@ impl<'a> SignedObject<'a> {
 
         let (first, more) = split(signer_infos, "signerInfos")?;
         if !more.is_empty() {
-            return Err(Reason::NeedsNewerVerifier("several holders"));
+            return Err(Reason::NeedsNewerVerifier("several signatures: of several holders, or by several algorithms"));
         }
         let mut info = members(first, Tag::Sequence, "SignerInfo")?;
         info.version(1, "SignerInfo.version")?;
@@ -72,6 +74,8 @@ impl<'a> SignedObject<'a> {
         let attributes = SignedAttributes::read(signed_attributes)?;
         let algorithm = SignatureAlgorithm::from_signer_info(info.tlv("signatureAlgorithm")?, hash)
             .filter(|algorithm| algorithm.hash() == hash)
+            // A record names the PIV slot that signed it, and SP 800-78 has no Ed25519 in any slot.
+            .filter(|algorithm| content_type == oid::CONTENT_TOKEN || *algorithm != SignatureAlgorithm::Ed25519)
             .ok_or(Reason::AlgorithmNotAllowed)?;
         let signature = info.value(Tag::OctetString, "signature")?;
         let unsigned_token = if content_type == oid::CONTENT_CHALLENGE {
@@ -155,18 +159,22 @@ impl<'a> SignedObject<'a> {
         self.unsigned_token
     }
 
-    /// Verifies the signature with the signer's key, over the octets received (RFC 5652 5.4).
-    pub fn verify_signature(&self) -> Result<(), Reason> {
+    /// Verifies the signature with the signer's key, over the octets received (RFC 5652 5.4), by an algorithm that may
+    /// be used at a time: the one that the object is judged at.
+    pub fn verify_signature(&self, at: Time) -> Result<(), Reason> {
         let key = self.signer.public_key().map_err(|_| Reason::AlgorithmNotAllowed)?;
         // What is signed is the SET OF, whose tag differs from the one in the object.
         let mut signed = self.signed_attributes.to_vec();
         if let Some(tag) = signed.first_mut() {
             *tag = 0x31;
         }
-        let digest = self.algorithm.hash().digest(&signed);
-        key.verify(self.algorithm, digest.as_ref(), self.signature).map_err(|error| match error {
-            countersign_pki::SignatureError::Invalid => Reason::BadSignature,
+        key.verify(self.algorithm, &signed, self.signature).map_err(|error| match error {
+            SignatureError::Invalid => Reason::BadSignature,
             _ => Reason::AlgorithmNotAllowed,
+        })?;
+        allowed_at(key.kind(), self.algorithm, at).map_err(|error| match error {
+            AlgorithmError::NotAllowed => Reason::AlgorithmNotAllowed,
+            AlgorithmError::RefusedFrom(since) => Reason::AlgorithmRefused { since, at },
         })
     }
 }

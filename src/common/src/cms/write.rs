@@ -1,7 +1,7 @@
-//! Making a signed object, with a signer that sees nothing but a digest: a file key, a card or an HSM.
+//! Making a signed object, with a signer outside: a file key, a card or an HSM.
 
 use crate::{asn1::GeneralizedTime, oid};
-use countersign_pki::{Certificate, Digest, SignatureAlgorithm, Time};
+use countersign_pki::{Certificate, SignatureAlgorithm, Time};
 use der::{
     Encode, Tag, TagNumber,
     asn1::{AnyRef, ObjectIdentifier},
@@ -42,9 +42,10 @@ impl<'a> SigningRequest<'a> {
         Ok(Self { content_type, content, signer, algorithm, signed_attributes: set_of(attributes.to_vec())? })
     }
 
-    /// What the signer is to sign.
-    pub fn digest(&self) -> Digest {
-        self.algorithm.hash().digest(&self.signed_attributes)
+    /// The message that the signature is over (RFC 5652 5.4). What a signer is given for it is
+    /// [`SignatureAlgorithm::signer_input`].
+    pub fn message(&self) -> &[u8] {
+        &self.signed_attributes
     }
 
     /// The algorithm to sign with.

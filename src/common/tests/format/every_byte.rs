@@ -115,6 +115,16 @@ fn every_changed_bit_beside_the_signature_is_refused() {
     assert_all_refused("token by RSA-PSS through a CA", &cms.build(), Bits::One, |file| fixture.token_stands(file));
 }
 
+#[test]
+fn every_changed_octet_of_a_token_by_ed25519_is_refused() {
+    let (fixture, ..) = fixture();
+    let cast = Cast::new();
+    let key = Key::ed25519("countersign test token signer");
+    let signer = Request::new("Example Token Signer", key, signer_extensions()).issued_by(&cast.token_root);
+    let cms = Cms::new(CONTENT_TOKEN, cast.token_body().to_der().unwrap(), &signer, ISSUED);
+    assert_all_refused("token by Ed25519", &cms.build(), Bits::One, |file| fixture.token_stands(file));
+}
+
 /// A grant by key digest vouches for a key. The certificate that brings it is not signed by the holder, but by that key.
 #[test]
 fn every_changed_bit_beside_a_key_digest_anchor_is_refused() {

@@ -20,7 +20,7 @@ pub(crate) fn make(cast: &Cast) -> (Vec<u8>, Vec<u8>) {
     let signer = Certificate::from_der(&cast.token_signer.certificate).unwrap();
     let issued: Time = ISSUED.parse().unwrap();
     let request = SigningRequest::new(oid::CONTENT_TOKEN, &body, &signer, algorithm, issued).unwrap();
-    let signature = sign_digest(&cast.token_signer.key, request.digest().as_ref());
+    let signature = sign_digest(&cast.token_signer.key, &algorithm.signer_input(request.message()));
     let token = request.finish(&signature, &[], None).unwrap();
 
     let root = cast.token_root.certificate.as_slice();
@@ -36,7 +36,7 @@ pub(crate) fn make(cast: &Cast) -> (Vec<u8>, Vec<u8>) {
     let challenge = challenge.to_der().unwrap();
     let signed = SIGNED.parse().unwrap();
     let request = SigningRequest::new(oid::CONTENT_CHALLENGE, &challenge, &holder, algorithm, signed).unwrap();
-    let signature = sign_digest(&cast.holder.key, request.digest().as_ref());
+    let signature = sign_digest(&cast.holder.key, &algorithm.signer_input(request.message()));
     let record = request.finish(&signature, &[], Some(&token)).unwrap();
     (token, record)
 }

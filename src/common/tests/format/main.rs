@@ -6,6 +6,7 @@
 
 mod every_byte;
 mod examples;
+mod holders;
 mod python;
 mod support;
 mod vectors;

@@ -41,7 +41,7 @@ fn tokens_made_in_python_are_accepted() {
     let directory = std::env::temp_dir().join(format!("countersign-python-{}", std::process::id()));
     run(&python, &[&"found", &directory]);
     let body = repository("fixtures/format/token-body.json");
-    for signer in ["p256", "p384", "rsa", "rsa-pss"] {
+    for signer in ["ed25519", "p256", "p384", "rsa", "rsa-pss"] {
         let out = directory.join(format!("token-{signer}.pem"));
         run(&python, &[&"issue", &"--dir", &directory, &"--signer", &signer, &"--json", &body, &"--out", &out]);
         verify(&out, &directory.join("anchors.pem"));

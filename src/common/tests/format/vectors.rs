@@ -1,6 +1,7 @@
 //! Hostile vectors: fixtures/format/vectors holds one file a case, which says what is wrong with it and what must
 //! come of it. One test makes the files and compares them, the other reads nothing but the files.
 
+mod algorithm_cases;
 mod certificate_cases;
 mod cms_cases;
 mod record_cases;
@@ -21,7 +22,7 @@ use countersign_testpki::{
 use std::{collections::BTreeSet, fmt::Write as _};
 
 /// How many vectors there are; whoever adds or loses one notices.
-const COUNT: usize = 355;
+const COUNT: usize = 376;
 
 /// Content octets of 1.3.6.1.4.1, with a needless octet before the last arc.
 const PADDED: [u8; 6] = [0x2b, 0x06, 0x01, 0x04, 0x80, 0x01];
@@ -136,6 +137,7 @@ fn cases() -> Vec<Case> {
     cases.extend(cms_cases::cases(&cast));
     cases.extend(certificate_cases::cases(&cast));
     cases.extend(record_cases::cases(&cast));
+    cases.extend(algorithm_cases::cases(&cast));
     cases
 }
 

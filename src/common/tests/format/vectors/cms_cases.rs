@@ -48,7 +48,7 @@ fn tokens(cast: &Cast) -> Vec<Case> {
         }),
         token("cms-crls", "CS-1101", "the crls field is there, and empty", &|cms| cms.crls = tlv(0xa1, &[])),
         token("cms-no-certificates", "CS-1101", "no certificate", &|cms| cms.certificates.clear()),
-        token("cms-two-signers", "CS-1007", "two signer infos", &|cms| cms.second_signer = true),
+        token("cms-two-signers", "CS-1007", "two signer infos", &|cms| cms.more_signers.push(cms.signer_info())),
         token("cms-two-digest-algorithms", "CS-1101", "digestAlgorithms has SHA-384 as well", &|cms| {
             cms.digest_algorithms = set(&[HashAlgorithm::Sha256.identifier(), HashAlgorithm::Sha384.identifier()]);
         }),
@@ -279,7 +279,7 @@ fn records(cast: &Cast) -> Vec<Case> {
         Case::token("token-is-record", "CS-1005", "a record where a token is needed", {
             cast.record(|_| {}, |_| {}, |_| {})
         }),
-        record("record-two-holders", "CS-1007", "two signer infos", &|cms| cms.second_signer = true),
+        record("record-two-holders", "CS-1007", "two signer infos", &|cms| cms.more_signers.push(cms.signer_info())),
         record("record-signature-broken", "CS-1104", "the last bit of the signature differs", &|cms| {
             cms.broken_signature = true;
         }),

@@ -207,7 +207,7 @@ impl Cast {
         let algorithm = self.token_signer.key.algorithm();
         let request =
             SigningRequest::new(oid::CONTENT_TOKEN, &content, &signer, algorithm, issued.parse().unwrap()).unwrap();
-        let signature = self.token_signer.key.sign(request.digest().as_ref());
+        let signature = self.token_signer.key.sign(&algorithm.signer_input(request.message()));
         request.finish(&signature, &[], None).unwrap()
     }
 
@@ -221,7 +221,7 @@ impl Cast {
         let holder = Certificate::from_der(&self.holder.certificate).unwrap();
         let algorithm = self.holder.key.algorithm();
         let request = SigningRequest::new(oid::CONTENT_CHALLENGE, &challenge, &holder, algorithm, time).unwrap();
-        let signature = self.holder.key.sign(request.digest().as_ref());
+        let signature = self.holder.key.sign(&algorithm.signer_input(request.message()));
         request.finish(&signature, &[], Some(token)).unwrap()
     }
 }
