@@ -6,6 +6,9 @@ SHELL := /bin/sh
 # Where cargo builds, also for the scripts that run what was built.
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
+# NIST PKITS, from a Python package.
+export COUNTERSIGN_PKITS ?= $(wildcard $(CURDIR)/target/python-venv/lib/python3*/site-packages/cryptography_vectors/x509/PKITS_data)
+
 BUILD_PACKAGES := build-essential pkg-config libpcsclite-dev
 CARD_PACKAGES := pcscd vsmartcard-vpcd clang libclang-dev
 ORACLE_PACKAGES := openssl opensc pcsc-tools yubico-piv-tool python3-venv util-linux

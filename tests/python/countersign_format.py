@@ -394,8 +394,7 @@ def sign(key, algorithm, message):
 
 # --- Section 7: certificates and paths. ---
 
-PROCESSED = {"2.5.29.14", "2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.32", "2.5.29.35", "2.5.29.37"}
-RESTRICTING = {"2.5.29.30", "2.5.29.33", "2.5.29.36", "2.5.29.54"}
+PROCESSED = {"2.5.29." + arc for arc in "15 17 18 19 30 31 32 33 36 37 54".split()}
 
 
 class Certificate:
@@ -425,6 +424,9 @@ class Certificate:
             self.basic = self.extension("2.5.29.19", lambda basic: basic.native) or {}
             self.own_id = self.extension("2.5.29.14", lambda identifier: identifier.native)
             self.issuer_id = self.extension("2.5.29.35", lambda identifier: identifier["key_identifier"].native)
+            self.names = self.extension("2.5.29.17", lambda names: [name.name for name in names]) or []
+            self.subtrees = self.extension("2.5.29.30", read_subtrees)
+            self.limits = self.extension("2.5.29.36", lambda limits: limits.native)
         except Refused as refused:
             raise Refused("CS-2001", str(refused)) from refused
         except Exception as error:
@@ -434,18 +436,66 @@ class Certificate:
         return read(self.extensions[oid]) if oid in self.extensions else None
 
 
+def read_subtrees(constraints):
+    kinds = ("permitted_subtrees", "excluded_subtrees")
+    return [[tree["base"] for tree in constraints[kind]] if constraints[kind].native else [] for kind in kinds]
+
+
+def check_profile(certificate):
+    """Of the rules of section 7.1 those that the examples and the vectors touch."""
+    self_issued = certificate.issuer == certificate.subject
+    require(self_issued or certificate.issuer_id, "CS-2016", "no authority key identifier")
+    require(not certificate.basic.get("ca") or certificate.own_id, "CS-2016", "no subject key identifier")
+    require(not certificate.critical & {"2.5.29.14", "2.5.29.35"}, "CS-2016", "critical key identifier")
+    if certificate.subtrees is not None:
+        require(any(certificate.subtrees), "CS-2016", "empty name constraints")
+        require("2.5.29.30" in certificate.critical and certificate.basic.get("ca"), "CS-2016", "name constraints")
+
+
+def check_names(certificate, issuers):
+    """directoryName alone; what else is constrained counts as not comparable, which refuses it."""
+    rdns = list(certificate.subject.chosen)
+    for issuer in issuers:
+        permitted, excluded = issuer.subtrees or ([], [])
+        for base in permitted + excluded:
+            require(base.name == "directory_name", "CS-2019", "constraint of another form")
+        require("directory_name" not in certificate.names, "CS-2019", "another directory name")
+        within = lambda base: rdns[: len(base.chosen.chosen)] == list(base.chosen.chosen)
+        require(not any(map(within, excluded)), "CS-2018", "excluded name")
+        require(not permitted or any(map(within, permitted)), "CS-2017", "name not permitted")
+
+
+def check_policies(leaf, issuers):
+    """Without mappings and inhibitAnyPolicy, which neither examples nor vectors have, and without a depth."""
+    for issuer in issuers:
+        require(not issuer.extensions.keys() & {"2.5.29.33", "2.5.29.54"}, "CS-1007", "mappings are not enforced")
+    required = any((issuer.limits or {}).get("require_explicit_policy") is not None for issuer in issuers)
+    require(not required or valid_policies(leaf, issuers), "CS-2020", "no policy")
+
+
+def valid_policies(leaf, issuers):
+    valid = {ANY_POLICY}
+    for certificate in [*reversed(issuers), leaf]:
+        stated = set(certificate.policies)
+        if ANY_POLICY in stated:
+            valid |= stated - {ANY_POLICY} if ANY_POLICY in valid else set()
+        else:
+            valid = stated if ANY_POLICY in valid else valid & stated
+    return valid
+
+
 def check_certificate(certificate, at):
+    check_profile(certificate)
     for oid in certificate.extensions:
-        require(oid not in RESTRICTING, "CS-2003", f"extension {oid}")
         require(oid in PROCESSED or oid not in certificate.critical, "CS-2002", f"critical extension {oid}")
     require(at >= certificate.valid[0], "CS-2008", "not yet valid")
     require(at <= certificate.valid[1], "CS-2009", "expired")
 
 
 def check_issuer(issuer, at, usage):
-    check_certificate(issuer, at)
     require(issuer.basic.get("ca"), "CS-2010", "no CA")
     require(issuer.key_usage is None or "key_cert_sign" in issuer.key_usage, "CS-2011", "no keyCertSign")
+    check_certificate(issuer, at)
     require(usage is None or issuer.usages is None or usage in issuer.usages, "CS-2014", "extended key usage of a CA")
 
 
@@ -500,6 +550,10 @@ def find_path(leaf, others, anchors, at, usage=None):
             if signed(path[-1], anchor):
                 try:
                     check_lengths(path[1:], anchor)
+                    for place, certificate in enumerate(path):
+                        if place == 0 or certificate.issuer != certificate.subject:
+                            check_names(certificate, [*path[place + 1:], anchor])
+                    check_policies(leaf, path[1:])
                     return path[1:], anchor
                 except Refused as refused:
                     note(refused)
@@ -886,7 +940,7 @@ def admit(grant, holder, others, slot, at, authority):
 def meets(criterion, holder, issuers):
     (kind, wanted), = criterion.items()
     if kind == "policy":
-        return wanted in holder.policies and all({wanted, ANY_POLICY} & set(issuer.policies) for issuer in issuers)
+        return wanted in valid_policies(holder, issuers) - {ANY_POLICY}
     if kind == "extended_key_usage":
         return wanted in (holder.usages or [])
     if kind == "certificate":

@@ -272,7 +272,8 @@ mod tests {
         let signer = issue(Role::TokenSigner, &subject, lifetime(3), signer_key.spki(), &root).unwrap();
         let signer = Certificate::from_der(&signer).unwrap();
         let time = "2027-01-01".parse().unwrap();
-        let rules = PathRules { time, extended_key_usage: Some(oid::EKU_TOKEN_SIGNING), signing: true };
+        let usage = Some(oid::EKU_TOKEN_SIGNING);
+        let rules = PathRules { extended_key_usage: usage, signing: true, ..PathRules::at(time) };
         validate_path(&signer, &[], &anchor, &rules, &mut Budget::default()).unwrap();
         assert!(!signer.is_ca());
 

@@ -8,11 +8,10 @@ use crate::{
     token::{AltNameForm, Criterion, Grant, HolderAnchor},
 };
 use countersign_pki::{
-    Budget, Certificate, KeyKind, PathError, PathRules, Time, ValidatedPath, attributes, validate_path,
+    Budget, Certificate, GeneralName, KeyKind, PathError, PathRules, Time, ValidatedPath, attributes, validate_path,
 };
 use der::{Tag, Tagged};
 use sha2::{Digest as _, Sha256};
-use x509_cert::ext::pkix::name::GeneralName;
 
 /// A holder whom a grant admits, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +61,7 @@ pub(crate) fn admit(
     if of_authority(holder) {
         return Err(Reason::RoleMixed("a key of the token authority as holder"));
     }
-    let rules = PathRules { time: at, extended_key_usage: None, signing: true };
+    let rules = PathRules { signing: true, ..PathRules::at(at) };
     let path = validate_path(holder, issuers, anchor, &rules, budget).map_err(Reason::Holder)?;
     if grant.direct_issuer && !path.intermediates().is_empty() {
         return Err(Reason::NotDirectlyIssued { grant: grant.number });
@@ -108,7 +107,7 @@ fn find_by_key(
 
 fn meets(criterion: &Criterion, holder: &Certificate<'_>, path: &ValidatedPath) -> bool {
     match criterion {
-        Criterion::Policy(policy) => path.policies().contains(policy),
+        Criterion::Policy(policy) => path.policies().contains(*policy),
         Criterion::ExtendedKeyUsage(usage) => holder.extended_key_usages().is_some_and(|usages| usages.contains(usage)),
         Criterion::Subject(wanted) => attributes(holder.subject()).into_iter().flatten().any(|attribute| {
             attribute.kind == wanted.attribute && attribute.text().is_some_and(|text| matches(&wanted.pattern, &text))
@@ -125,15 +124,15 @@ fn meets(criterion: &Criterion, holder: &Certificate<'_>, path: &ValidatedPath) 
     }
 }
 
-fn alt_name_text(name: &GeneralName, form: AltNameForm) -> Option<String> {
+fn alt_name_text(name: &GeneralName<'_>, form: AltNameForm) -> Option<String> {
     match (form, name) {
         (AltNameForm::Rfc822Name, GeneralName::Rfc822Name(text))
         | (AltNameForm::DnsName, GeneralName::DnsName(text))
-        | (AltNameForm::Uri, GeneralName::UniformResourceIdentifier(text)) => Some(text.as_str().to_owned()),
-        (AltNameForm::UserPrincipalName, GeneralName::OtherName(other))
-            if other.type_id == oid::USER_PRINCIPAL_NAME && other.value.tag() == Tag::Utf8String =>
+        | (AltNameForm::Uri, GeneralName::Uri(text)) => Some((*text).to_owned()),
+        (AltNameForm::UserPrincipalName, GeneralName::OtherName { kind, value })
+            if *kind == oid::USER_PRINCIPAL_NAME && value.tag() == Tag::Utf8String =>
         {
-            core::str::from_utf8(other.value.value()).ok().map(str::to_owned)
+            core::str::from_utf8(value.value()).ok().map(str::to_owned)
         }
         _ => None,
     }

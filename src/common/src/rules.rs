@@ -58,8 +58,11 @@ impl<'a> VerifiedToken<'a> {
             return Err(Reason::TooLarge { limit: armor::MAX_TOKEN_SIZE });
         }
         let body = Token::from_der(object.content())?;
-        let rules =
-            PathRules { time: object.signing_time(), extended_key_usage: Some(oid::EKU_TOKEN_SIGNING), signing: true };
+        let rules = PathRules {
+            extended_key_usage: Some(oid::EKU_TOKEN_SIGNING),
+            signing: true,
+            ..PathRules::at(object.signing_time())
+        };
         let roots = anchors.certificates()?;
         let path = validate_path(object.signer(), object.other_certificates(), roots, &rules, budget)
             .map_err(Reason::Signer)?;

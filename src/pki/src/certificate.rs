@@ -3,8 +3,11 @@
 use crate::{
     algorithm::SignatureAlgorithm,
     allowed::{AlgorithmError, allowed_at},
+    asn1::{all, context, count, members, next, object_identifier, optional, sequence},
     error::{PathError, PathErrorKind},
+    general_name::GeneralName,
     name::{attributes, display_name},
+    name_constraints::NameConstraints,
     oid,
     time::Time,
     verify::{PublicKey, SignatureError},
@@ -12,13 +15,6 @@ use crate::{
 use der::{Decode, Reader, SliceReader, Tag, TagNumber, asn1::AnyRef, asn1::BitStringRef, asn1::ObjectIdentifier};
 use sha2::{Digest as _, Sha256};
 use std::sync::OnceLock;
-use x509_cert::ext::{
-    Extension,
-    pkix::{
-        AuthorityKeyIdentifier, BasicConstraints, CertificatePolicies, ExtendedKeyUsage, SubjectAltName,
-        SubjectKeyIdentifier,
-    },
-};
 
 pub use x509_cert::ext::pkix::KeyUsage;
 
@@ -44,20 +40,59 @@ pub struct Certificate<'a> {
     not_after: Time,
     signature_algorithm: Option<SignatureAlgorithm>,
     signature: &'a [u8],
-    extensions: Extensions,
+    extensions: Extensions<'a>,
     digest: OnceLock<[u8; 32]>,
     public_key: OnceLock<Result<PublicKey, SignatureError>>,
 }
 
+/// An extension as received (RFC 5280 4.2).
+#[derive(Clone, Copy, Debug)]
+pub struct Extension<'a> {
+    /// extnID.
+    pub id: ObjectIdentifier,
+    /// Whether it is marked critical.
+    pub critical: bool,
+    /// The DER that extnValue holds.
+    pub value: &'a [u8],
+}
+
+/// The extensions that a path is judged by, each read once.
 #[derive(Clone, Debug, Default)]
-struct Extensions {
-    all: Vec<Extension>,
-    basic_constraints: Option<BasicConstraints>,
-    key_usage: Option<KeyUsage>,
-    extended_key_usage: Option<ExtendedKeyUsage>,
-    subject_key_identifier: Option<SubjectKeyIdentifier>,
-    authority_key_identifier: Option<AuthorityKeyIdentifier>,
-    policies: Option<CertificatePolicies>,
+pub(crate) struct Extensions<'a> {
+    pub(crate) all: Vec<Extension<'a>>,
+    pub(crate) basic_constraints: Option<BasicConstraints>,
+    pub(crate) key_usage: Option<KeyUsage>,
+    pub(crate) extended_key_usages: Option<Vec<ObjectIdentifier>>,
+    pub(crate) subject_key_identifier: Option<&'a [u8]>,
+    pub(crate) authority_key_identifier: Option<AuthorityKeyIdentifier<'a>>,
+    pub(crate) subject_alt_names: Option<Vec<GeneralName<'a>>>,
+    pub(crate) name_constraints: Option<NameConstraints<'a>>,
+    pub(crate) policies: Option<Vec<ObjectIdentifier>>,
+    pub(crate) policy_mappings: Vec<(ObjectIdentifier, ObjectIdentifier)>,
+    pub(crate) policy_constraints: Option<PolicyConstraints>,
+    pub(crate) inhibit_any_policy: Option<u32>,
+}
+
+/// RFC 5280 4.2.1.9.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BasicConstraints {
+    pub(crate) ca: bool,
+    pub(crate) path_length: Option<u32>,
+}
+
+/// RFC 5280 4.2.1.1.
+#[derive(Clone, Debug)]
+pub(crate) struct AuthorityKeyIdentifier<'a> {
+    pub(crate) key_identifier: Option<&'a [u8]>,
+    pub(crate) issuer: Option<Vec<GeneralName<'a>>>,
+    pub(crate) serial: Option<&'a [u8]>,
+}
+
+/// RFC 5280 4.2.1.11.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PolicyConstraints {
+    pub(crate) require_explicit_policy: Option<u32>,
+    pub(crate) inhibit_policy_mapping: Option<u32>,
 }
 
 impl<'a> Certificate<'a> {
@@ -114,8 +149,7 @@ impl<'a> Certificate<'a> {
                 // issuerUniqueID [1] and subjectUniqueID [2] say nothing that a path needs.
                 Tag::ContextSpecific { number: TagNumber(1 | 2), .. } if extensions.all.is_empty() => {}
                 Tag::ContextSpecific { number: TagNumber(3), constructed: true } if tbs_parts.is_finished() => {
-                    let list = Vec::<Extension>::from_der(field.value()).map_err(|_| "extensions")?;
-                    extensions = Extensions::read(list)?;
+                    extensions = Extensions::read(field.value())?;
                 }
                 _ => return Err("tbsCertificate"),
             }
@@ -130,7 +164,8 @@ impl<'a> Certificate<'a> {
             not_before,
             not_after,
             signature_algorithm: SignatureAlgorithm::from_identifier(algorithm),
-            signature: signature.as_bytes().ok_or("signatureValue")?,
+            // What is not whole octets is nobody's signature: no algorithm here makes it.
+            signature: signature.as_bytes().unwrap_or_default(),
             extensions,
             digest: OnceLock::new(),
             public_key: OnceLock::new(),
@@ -195,34 +230,37 @@ impl<'a> Certificate<'a> {
 
     /// The extended key usages (RFC 5280 4.2.1.12), where the extension is there.
     pub fn extended_key_usages(&self) -> Option<&[ObjectIdentifier]> {
-        self.extensions.extended_key_usage.as_ref().map(|usage| usage.0.as_slice())
+        self.extensions.extended_key_usages.as_deref()
     }
 
-    /// The policies that the certificate asserts (RFC 5280 4.2.1.4).
-    pub fn policies(&self) -> impl Iterator<Item = ObjectIdentifier> + '_ {
-        self.extensions.policies.iter().flat_map(|policies| policies.0.iter().map(|policy| policy.policy_identifier))
+    /// The policies that the certificate asserts (RFC 5280 4.2.1.4). Which of them a path makes valid only
+    /// [`ValidatedPath::policies`](crate::ValidatedPath::policies) tells.
+    pub fn policies(&self) -> &[ObjectIdentifier] {
+        self.extensions.policies.as_deref().unwrap_or_default()
     }
 
-    /// The subject alternative names (RFC 5280 4.2.1.6), none where the extension is absent or has a form that
-    /// cannot be read.
-    pub fn subject_alt_names(&self) -> Vec<x509_cert::ext::pkix::name::GeneralName> {
-        self.extensions
-            .all
-            .iter()
-            .find(|extension| extension.extn_id == oid::SUBJECT_ALT_NAME)
-            .and_then(|extension| SubjectAltName::from_der(extension.extn_value.as_bytes()).ok())
-            .map(|names| names.0)
-            .unwrap_or_default()
+    /// The subject alternative names (RFC 5280 4.2.1.6), none where the extension is absent.
+    pub fn subject_alt_names(&self) -> &[GeneralName<'a>] {
+        self.extensions.subject_alt_names.as_deref().unwrap_or_default()
+    }
+
+    /// An extension as received, where the certificate has it.
+    pub fn extension(&self, id: ObjectIdentifier) -> Option<Extension<'a>> {
+        self.extensions.all.iter().find(|extension| extension.id == id).copied()
+    }
+
+    pub(crate) fn extensions(&self) -> &Extensions<'a> {
+        &self.extensions
     }
 
     /// Whether basic constraints say that this is a CA.
     pub fn is_ca(&self) -> bool {
-        self.extensions.basic_constraints.as_ref().is_some_and(|constraints| constraints.ca)
+        self.extensions.basic_constraints.is_some_and(|constraints| constraints.ca)
     }
 
     /// pathLenConstraint, how many CA certificates may follow (RFC 5280 4.2.1.9).
-    pub(crate) fn path_length(&self) -> Option<u8> {
-        self.extensions.basic_constraints.as_ref().and_then(|constraints| constraints.path_len_constraint)
+    pub fn path_length(&self) -> Option<u32> {
+        self.extensions.basic_constraints.and_then(|constraints| constraints.path_length)
     }
 
     /// Whether issuer and subject are the same name (RFC 5280 3.2).
@@ -230,37 +268,41 @@ impl<'a> Certificate<'a> {
         crate::name::names_match(self.issuer, self.subject)
     }
 
-    /// Whether the key identifiers, where both are stated, rule `issuer` out as the issuer of this certificate.
-    pub(crate) fn excludes_issuer(&self, issuer: &Certificate<'_>) -> bool {
-        let named = self.extensions.authority_key_identifier.as_ref().and_then(|names| names.key_identifier.as_ref());
-        match (named, &issuer.extensions.subject_key_identifier) {
-            (Some(named), Some(own)) => named.as_bytes() != own.0.as_bytes(),
-            _ => false,
-        }
+    /// The subject key identifier (RFC 5280 4.2.1.2), where there is one.
+    pub(crate) fn subject_key_identifier(&self) -> Option<&[u8]> {
+        self.extensions.subject_key_identifier
     }
 
-    /// The first extension that forbids using this certificate in a path.
-    pub(crate) fn forbidden_extension(&self) -> Option<PathErrorKind> {
-        const RESTRICTING: [ObjectIdentifier; 4] =
-            [oid::NAME_CONSTRAINTS, oid::POLICY_CONSTRAINTS, oid::POLICY_MAPPINGS, oid::INHIBIT_ANY_POLICY];
-        const PROCESSED: [ObjectIdentifier; 7] = [
+    /// The value of an extension, where there is one.
+    pub(crate) fn extension_value(&self, id: ObjectIdentifier) -> Option<&[u8]> {
+        self.extension(id).map(|extension| extension.value)
+    }
+
+    /// Whether the certificate is signed by an algorithm that is allowed at all.
+    pub(crate) fn has_allowed_algorithm(&self) -> bool {
+        self.signature_algorithm.is_some()
+    }
+
+    /// The first critical extension that is not processed (RFC 5280 4.2). Those for information only count as
+    /// processed, the distribution points are left to the check of revocation.
+    pub(crate) fn unknown_critical_extension(&self) -> Option<ObjectIdentifier> {
+        const PROCESSED: [ObjectIdentifier; 13] = [
             oid::AUTHORITY_KEY_IDENTIFIER,
             oid::BASIC_CONSTRAINTS,
             oid::CERTIFICATE_POLICIES,
+            oid::CRL_DISTRIBUTION_POINTS,
             oid::EXTENDED_KEY_USAGE,
+            oid::INHIBIT_ANY_POLICY,
+            oid::ISSUER_ALT_NAME,
             oid::KEY_USAGE,
+            oid::NAME_CONSTRAINTS,
+            oid::POLICY_CONSTRAINTS,
+            oid::POLICY_MAPPINGS,
             oid::SUBJECT_ALT_NAME,
             oid::SUBJECT_KEY_IDENTIFIER,
         ];
-        self.extensions.all.iter().find_map(|extension| {
-            if RESTRICTING.contains(&extension.extn_id) {
-                Some(PathErrorKind::ExtensionNotEnforced(extension.extn_id))
-            } else if extension.critical && !PROCESSED.contains(&extension.extn_id) {
-                Some(PathErrorKind::UnknownCriticalExtension(extension.extn_id))
-            } else {
-                None
-            }
-        })
+        let unknown = |extension: &&Extension<'_>| extension.critical && !PROCESSED.contains(&extension.id);
+        self.extensions.all.iter().find(unknown).map(|extension| extension.id)
     }
 
     /// Verifies that this certificate is issued and signed by itself: whoever made it has the key that it names.
@@ -295,44 +337,160 @@ impl<'a> Certificate<'a> {
     }
 }
 
-impl Extensions {
-    fn read(all: Vec<Extension>) -> Result<Self, &'static str> {
-        if all.is_empty() || all.len() > MAX_EXTENSIONS {
-            return Err("extensions");
-        }
+impl<'a> Extensions<'a> {
+    fn read(der: &'a [u8]) -> Result<Self, &'static str> {
+        let mut list = sequence(der).ok_or("extensions")?;
         let mut read = Self::default();
-        for (index, extension) in all.iter().enumerate() {
-            if all[..index].iter().any(|earlier| earlier.extn_id == extension.extn_id) {
+        while !list.is_finished() {
+            let extension = next(&mut list).and_then(read_extension).ok_or("extensions")?;
+            if read.all.iter().any(|earlier| earlier.id == extension.id) {
                 return Err("extension twice");
             }
-            let value = extension.extn_value.as_bytes();
-            match extension.extn_id {
-                oid::BASIC_CONSTRAINTS => read.basic_constraints = Some(decode(value, "basicConstraints")?),
-                oid::KEY_USAGE => read.key_usage = Some(decode(value, "keyUsage")?),
+            if read.all.len() == MAX_EXTENSIONS {
+                return Err("extensions");
+            }
+            read.all.push(extension);
+            let value = extension.value;
+            match extension.id {
+                oid::BASIC_CONSTRAINTS => {
+                    read.basic_constraints = Some(basic_constraints(value).ok_or("basicConstraints")?)
+                }
+                oid::KEY_USAGE => read.key_usage = Some(KeyUsage::from_der(value).map_err(|_| "keyUsage")?),
                 oid::EXTENDED_KEY_USAGE => {
-                    let usage: ExtendedKeyUsage = decode(value, "extKeyUsage")?;
-                    if usage.0.is_empty() {
-                        return Err("extKeyUsage");
-                    }
-                    read.extended_key_usage = Some(usage);
+                    let usages = identifiers(value).filter(|usages| !usages.is_empty());
+                    read.extended_key_usages = Some(usages.ok_or("extKeyUsage")?);
                 }
                 oid::SUBJECT_KEY_IDENTIFIER => {
-                    read.subject_key_identifier = Some(decode(value, "subjectKeyIdentifier")?)
+                    read.subject_key_identifier = Some(octet_string(value).ok_or("subjectKeyIdentifier")?)
                 }
                 oid::AUTHORITY_KEY_IDENTIFIER => {
-                    read.authority_key_identifier = Some(decode(value, "authorityKeyIdentifier")?)
+                    let identifier = authority_key_identifier(value);
+                    read.authority_key_identifier = Some(identifier.ok_or("authorityKeyIdentifier")?)
                 }
-                oid::CERTIFICATE_POLICIES => read.policies = Some(decode(value, "certificatePolicies")?),
+                oid::SUBJECT_ALT_NAME => {
+                    read.subject_alt_names = Some(GeneralName::read_all(value).ok_or("subjectAltName")?)
+                }
+                oid::NAME_CONSTRAINTS => {
+                    read.name_constraints = Some(NameConstraints::read(value).ok_or("nameConstraints")?)
+                }
+                oid::CERTIFICATE_POLICIES => {
+                    read.policies = Some(certificate_policies(value).ok_or("certificatePolicies")?)
+                }
+                oid::POLICY_MAPPINGS => read.policy_mappings = policy_mappings(value).ok_or("policyMappings")?,
+                oid::POLICY_CONSTRAINTS => {
+                    read.policy_constraints = Some(policy_constraints(value).ok_or("policyConstraints")?)
+                }
+                oid::INHIBIT_ANY_POLICY => {
+                    let skip = AnyRef::from_der(value).ok().filter(|value| der::Tagged::tag(value) == Tag::Integer);
+                    let skip = skip.and_then(|value| count(value.value()));
+                    read.inhibit_any_policy = Some(skip.ok_or("inhibitAnyPolicy")?)
+                }
                 _ => {}
             }
         }
-        read.all = all;
-        Ok(read)
+        if read.all.is_empty() { Err("extensions") } else { Ok(read) }
     }
 }
 
-fn decode<'a, T: Decode<'a>>(value: &'a [u8], part: &'static str) -> Result<T, &'static str> {
-    T::from_der(value).map_err(|_| part)
+/// `SEQUENCE { extnID OBJECT IDENTIFIER, critical BOOLEAN DEFAULT FALSE, extnValue OCTET STRING }`
+fn read_extension(value: AnyRef<'_>) -> Option<Extension<'_>> {
+    let mut parts = members(value, Tag::Sequence)?;
+    let id = object_identifier(&mut parts)?;
+    let critical = default_false(&mut parts)?;
+    let value = next(&mut parts).filter(|value| der::Tagged::tag(value) == Tag::OctetString)?;
+    parts.finish().ok()?;
+    Some(Extension { id, critical, value: value.value() })
+}
+
+/// A BOOLEAN DEFAULT FALSE, which DER never spells out as false (X.690 11.5).
+fn default_false(parts: &mut SliceReader<'_>) -> Option<bool> {
+    if parts.is_finished() || Tag::peek(parts).ok()? != Tag::Boolean {
+        return Some(false);
+    }
+    (next(parts)?.value() == [0xff]).then_some(true)
+}
+
+/// `SEQUENCE { cA BOOLEAN DEFAULT FALSE, pathLenConstraint INTEGER (0..MAX) OPTIONAL }`
+fn basic_constraints(der: &[u8]) -> Option<BasicConstraints> {
+    let mut parts = sequence(der)?;
+    let ca = default_false(&mut parts)?;
+    let path_length = match all(parts)?.as_slice() {
+        [] => None,
+        [length] if der::Tagged::tag(length) == Tag::Integer => Some(count(length.value())?),
+        _ => return None,
+    };
+    Some(BasicConstraints { ca, path_length })
+}
+
+fn octet_string(der: &[u8]) -> Option<&[u8]> {
+    let value = AnyRef::from_der(der).ok()?;
+    (der::Tagged::tag(&value) == Tag::OctetString).then(|| value.value())
+}
+
+/// `SEQUENCE OF OBJECT IDENTIFIER`
+fn identifiers(der: &[u8]) -> Option<Vec<ObjectIdentifier>> {
+    all(sequence(der)?)?.into_iter().map(|value| value.decode_as().ok()).collect()
+}
+
+/// `SEQUENCE { [0] keyIdentifier, [1] authorityCertIssuer, [2] authorityCertSerialNumber }`, each OPTIONAL
+fn authority_key_identifier(der: &[u8]) -> Option<AuthorityKeyIdentifier<'_>> {
+    let mut read = AuthorityKeyIdentifier { key_identifier: None, issuer: None, serial: None };
+    let mut last = None;
+    for value in all(sequence(der)?)? {
+        let (number, constructed) = context(&value)?;
+        if last.is_some_and(|last| number <= last) {
+            return None;
+        }
+        last = Some(number);
+        match (number, constructed) {
+            (0, false) => read.key_identifier = Some(value.value()),
+            (1, true) => {
+                let names = all(SliceReader::new(value.value()).ok()?)?;
+                read.issuer = Some(names.into_iter().map(GeneralName::read).collect::<Option<_>>()?);
+            }
+            (2, false) => read.serial = Some(value.value()),
+            _ => return None,
+        }
+    }
+    Some(read)
+}
+
+/// `SEQUENCE OF SEQUENCE { policyIdentifier OBJECT IDENTIFIER, policyQualifiers SEQUENCE OF ANY OPTIONAL }`. What the
+/// qualifiers say is for people.
+fn certificate_policies(der: &[u8]) -> Option<Vec<ObjectIdentifier>> {
+    let read = |value| {
+        let mut parts = members(value, Tag::Sequence)?;
+        let policy = object_identifier(&mut parts)?;
+        match all(parts)?.as_slice() {
+            [] => Some(policy),
+            [qualifiers] => members(*qualifiers, Tag::Sequence).map(|_| policy),
+            _ => None,
+        }
+    };
+    all(sequence(der)?)?.into_iter().map(read).collect()
+}
+
+/// `SEQUENCE OF SEQUENCE { issuerDomainPolicy, subjectDomainPolicy }`
+fn policy_mappings(der: &[u8]) -> Option<Vec<(ObjectIdentifier, ObjectIdentifier)>> {
+    let read = |value| {
+        let mut parts = members(value, Tag::Sequence)?;
+        let pair = (object_identifier(&mut parts)?, object_identifier(&mut parts)?);
+        parts.finish().ok()?;
+        Some(pair)
+    };
+    all(sequence(der)?)?.into_iter().map(read).collect()
+}
+
+/// `SEQUENCE { [0] requireExplicitPolicy, [1] inhibitPolicyMapping }`, each OPTIONAL
+fn policy_constraints(der: &[u8]) -> Option<PolicyConstraints> {
+    let mut parts = sequence(der)?;
+    let mut read = |number| match optional(&mut parts, number, false) {
+        Some(value) => count(value.value()).map(Some),
+        None => Some(None),
+    };
+    let (require_explicit_policy, inhibit_policy_mapping) = (read(0)?, read(1)?);
+    parts.finish().ok()?;
+    Some(PolicyConstraints { require_explicit_policy, inhibit_policy_mapping })
 }
 
 /// The content octets of a DER INTEGER that is positive and no longer than a serial number may be.

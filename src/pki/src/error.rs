@@ -1,6 +1,6 @@
 //! Why a certificate or a path is refused.
 
-use crate::time::Time;
+use crate::{revocation::RevocationReason, time::Time, verify::SignatureError};
 use core::fmt;
 use der::asn1::ObjectIdentifier;
 
@@ -17,12 +17,10 @@ pub struct PathError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PathErrorKind {
-    /// Not the DER of an X.509 certificate, or against the profile of RFC 5280; names the part.
+    /// Not the DER of an X.509 version 3 certificate; names the part.
     Malformed(&'static str),
     /// A critical extension that this release does not know (RFC 5280 4.2).
     UnknownCriticalExtension(ObjectIdentifier),
-    /// An extension that would restrict the path and that this release does not enforce yet.
-    ExtensionNotEnforced(ObjectIdentifier),
     /// The signature algorithm is not on the list, or does not go with the issuer's key.
     AlgorithmNotAllowed,
     /// The key is not of an allowed kind or size.
@@ -57,6 +55,16 @@ pub enum PathErrorKind {
     ExtendedKeyUsageMissing(ObjectIdentifier),
     /// The search used up its [`crate::Budget`].
     BudgetExhausted,
+    /// Against the profile of RFC 5280 section 4; names the rule and its section.
+    Profile(&'static str),
+    /// A name of this form lies within no subtree that a CA permits (RFC 5280 4.2.1.10).
+    NameNotPermitted(&'static str),
+    /// A name of this form lies within a subtree that a CA excludes (RFC 5280 4.2.1.10).
+    NameExcluded(&'static str),
+    /// A CA constrains names of this form in a way that cannot be compared with the name that the certificate has.
+    NameNotComparable(&'static str),
+    /// The path is valid for no acceptable policy where one is required (RFC 5280 6.1.3 f and 6.1.5 g).
+    PolicyMissing,
     /// The issuer signed by an algorithm, or with a size of key, that is refused from a date on
     /// ([`crate::allowed_at`]).
     AlgorithmRefused {
@@ -65,6 +73,30 @@ pub enum PathErrorKind {
         /// The time judged at.
         at: Time,
     },
+    /// Not the DER of a certificate revocation list, or against the profile of RFC 5280 5; names the part.
+    MalformedList(&'static str),
+    /// A critical extension of a list or an entry that this release does not know (RFC 5280 5.2 and 5.3).
+    UnknownListExtension(ObjectIdentifier),
+    /// The stored index of a list is damaged or goes with another list.
+    IndexRefused(&'static str),
+    /// A list or its index could not be read.
+    ListUnreadable,
+    /// Somebody may not have signed a list; says why.
+    ListSignerRefused(&'static str),
+    /// The certificate is revoked.
+    Revoked {
+        /// Why.
+        reason: RevocationReason,
+        /// Since when.
+        date: Time,
+    },
+    /// The certificate is suspended.
+    OnHold {
+        /// Since when.
+        date: Time,
+    },
+    /// No list tells whether the certificate is revoked; says why.
+    StatusUnknown(&'static str),
 }
 
 impl PathErrorKind {
@@ -73,7 +105,6 @@ impl PathErrorKind {
         match self {
             Self::Malformed(_) => "CS-2001",
             Self::UnknownCriticalExtension(_) => "CS-2002",
-            Self::ExtensionNotEnforced(_) => "CS-2003",
             Self::AlgorithmNotAllowed => "CS-2004",
             Self::KeyNotAllowed => "CS-2005",
             Self::NoPath => "CS-2006",
@@ -86,15 +117,27 @@ impl PathErrorKind {
             Self::KeyUsageMissing => "CS-2013",
             Self::ExtendedKeyUsageMissing(_) => "CS-2014",
             Self::BudgetExhausted => "CS-2015",
+            Self::Profile(_) => "CS-2016",
+            Self::NameNotPermitted(_) => "CS-2017",
+            Self::NameExcluded(_) => "CS-2018",
+            Self::NameNotComparable(_) => "CS-2019",
+            Self::PolicyMissing => "CS-2020",
             Self::AlgorithmRefused { .. } => "CS-2040",
+            Self::MalformedList(_) => "CS-2030",
+            Self::UnknownListExtension(_) => "CS-2031",
+            Self::IndexRefused(_) => "CS-2032",
+            Self::ListUnreadable => "CS-2033",
+            Self::ListSignerRefused(_) => "CS-2034",
+            Self::Revoked { .. } => "CS-2035",
+            Self::OnHold { .. } => "CS-2036",
+            Self::StatusUnknown(_) => "CS-2037",
         }
     }
 
     /// Every code of this crate with what it says, for docs/codes.md.
     pub const CODES: &'static [(&'static str, &'static str)] = &[
-        ("CS-2001", "certificate malformed or against the profile of RFC 5280"),
+        ("CS-2001", "certificate malformed"),
         ("CS-2002", "unknown critical extension"),
-        ("CS-2003", "extension that this release does not enforce yet"),
         ("CS-2004", "signature algorithm not allowed"),
         ("CS-2005", "key not allowed"),
         ("CS-2006", "no path to a trust anchor"),
@@ -107,6 +150,19 @@ impl PathErrorKind {
         ("CS-2013", "key usage missing"),
         ("CS-2014", "extended key usage missing"),
         ("CS-2015", "path search exceeded its budget"),
+        ("CS-2016", "certificate against the profile of RFC 5280"),
+        ("CS-2017", "name not permitted by a CA"),
+        ("CS-2018", "name excluded by a CA"),
+        ("CS-2019", "name that cannot be compared with a CA's constraint"),
+        ("CS-2020", "path valid for no policy where one is required"),
+        ("CS-2030", "revocation list malformed or against the profile of RFC 5280"),
+        ("CS-2031", "unknown critical extension in a revocation list"),
+        ("CS-2032", "index of a revocation list damaged or of another list"),
+        ("CS-2033", "revocation list could not be read"),
+        ("CS-2034", "revocation list not signed by this one"),
+        ("CS-2035", "certificate revoked"),
+        ("CS-2036", "certificate on hold"),
+        ("CS-2037", "revocation status unknown"),
         ("CS-2040", "certificate signed by an algorithm that is refused from a date on"),
     ];
 
@@ -130,9 +186,6 @@ impl fmt::Display for PathErrorKind {
         match self {
             Self::Malformed(part) => write!(f, "malformed certificate: {part}"),
             Self::UnknownCriticalExtension(oid) => write!(f, "unknown critical extension {oid}"),
-            Self::ExtensionNotEnforced(oid) => {
-                write!(f, "extension {oid} restricts the path and is not enforced by this release")
-            }
             Self::AlgorithmNotAllowed => f.write_str("signature algorithm not allowed"),
             Self::KeyNotAllowed => f.write_str("key of a kind or size that is not allowed"),
             Self::NoPath => f.write_str("no path to a trust anchor"),
@@ -145,9 +198,24 @@ impl fmt::Display for PathErrorKind {
             Self::KeyUsageMissing => f.write_str("key usage does not permit signing"),
             Self::ExtendedKeyUsageMissing(oid) => write!(f, "extended key usage {oid} missing"),
             Self::BudgetExhausted => f.write_str("path search exceeded its budget"),
+            Self::Profile(rule) => write!(f, "against the profile of RFC 5280: {rule}"),
+            Self::NameNotPermitted(form) => write!(f, "{form} within no subtree that a CA permits"),
+            Self::NameExcluded(form) => write!(f, "{form} within a subtree that a CA excludes"),
+            Self::NameNotComparable(form) => {
+                write!(f, "a CA constrains names of the form {form} in a way that cannot be compared")
+            }
+            Self::PolicyMissing => f.write_str("the path is valid for no acceptable policy, and one is required"),
             Self::AlgorithmRefused { since, at } => {
                 write!(f, "signed by an algorithm or a size of key that is refused from {since}, judged at {at}")
             }
+            Self::MalformedList(part) => write!(f, "malformed revocation list: {part}"),
+            Self::UnknownListExtension(oid) => write!(f, "unknown critical extension {oid} in a revocation list"),
+            Self::IndexRefused(why) => write!(f, "index of a revocation list refused: {why}"),
+            Self::ListUnreadable => f.write_str("a revocation list could not be read"),
+            Self::ListSignerRefused(why) => write!(f, "revocation list refused: {why}"),
+            Self::Revoked { reason, date } => write!(f, "revoked {date}, {reason}"),
+            Self::OnHold { date } => write!(f, "on hold since {date}"),
+            Self::StatusUnknown(why) => write!(f, "revocation status unknown: {why}"),
         }
     }
 }
@@ -159,3 +227,13 @@ impl fmt::Display for PathError {
 }
 
 impl std::error::Error for PathError {}
+
+impl From<SignatureError> for PathErrorKind {
+    fn from(error: SignatureError) -> Self {
+        match error {
+            SignatureError::Invalid => Self::BadSignature,
+            SignatureError::KeyNotAllowed => Self::KeyNotAllowed,
+            SignatureError::NeedsMessage | SignatureError::WrongKind => Self::AlgorithmNotAllowed,
+        }
+    }
+}

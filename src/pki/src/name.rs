@@ -1,8 +1,9 @@
 //! Distinguished names: their attributes, comparison (RFC 5280 7.1) and text (RFC 4514).
 
+use crate::asn1::members;
 use core::fmt::Write as _;
 use der::{
-    Decode, Encode, Reader, SliceReader, Tag, Tagged,
+    Decode, Encode, Reader, Tag, Tagged,
     asn1::{AnyRef, ObjectIdentifier},
 };
 use std::borrow::Cow;
@@ -44,10 +45,6 @@ pub fn attributes(name: &[u8]) -> Option<Vec<Attribute<'_>>> {
     Some(attributes)
 }
 
-fn members(value: AnyRef<'_>, tag: Tag) -> Option<SliceReader<'_>> {
-    if value.tag() == tag { SliceReader::new(value.value()).ok() } else { None }
-}
-
 impl<'a> Attribute<'a> {
     /// The text of a value that is a DirectoryString or IA5String; nothing for another type.
     pub fn text(&self) -> Option<Cow<'a, str>> {
@@ -65,30 +62,51 @@ impl<'a> Attribute<'a> {
         }
     }
 
-    fn matches(&self, other: &Attribute<'_>) -> bool {
-        self.kind == other.kind
-            && (self.value == other.value
-                || match (self.text(), other.text()) {
-                    (Some(one), Some(other)) => fold(&one).eq(fold(&other)),
-                    _ => false,
-                })
+    fn canonical(&self) -> Vec<u8> {
+        let mut canonical = Vec::new();
+        push_counted(&mut canonical, self.kind.as_bytes());
+        match self.text() {
+            Some(text) => {
+                canonical.push(1);
+                push_counted(&mut canonical, fold(&text).collect::<String>().as_bytes());
+            }
+            None => {
+                canonical.push(0);
+                push_counted(&mut canonical, &self.value.to_der().unwrap_or_default());
+            }
+        }
+        canonical
     }
 }
 
 /// Whether two names, given as DER, are the same by RFC 5280 7.1: attribute by attribute, strings without regard
-/// to ASCII case and to runs of white space. Names that are not DER match nothing.
+/// to ASCII case and to runs of white space. Names that are not DER match nothing but themselves.
 pub fn names_match(one: &[u8], other: &[u8]) -> bool {
-    if one == other {
-        return true;
+    one == other
+        || match (canonical_name(one), canonical_name(other)) {
+            (Some(one), Some(other)) => one == other,
+            _ => false,
+        }
+}
+
+/// The name in a form that is the same, octet by octet, for names that match. The form of a name begins with that
+/// of each name above it in the directory, so that subtrees are told by their start.
+pub(crate) fn canonical_name(name: &[u8]) -> Option<Vec<u8>> {
+    let mut canonical = Vec::with_capacity(name.len());
+    let attributes = attributes(name)?;
+    for rdn in attributes.chunk_by(|one, other| one.rdn == other.rdn) {
+        // An RDN is a set: its order in the encoding says nothing.
+        let mut members: Vec<Vec<u8>> = rdn.iter().map(Attribute::canonical).collect();
+        members.sort_unstable();
+        push_counted(&mut canonical, &members.concat());
     }
-    let (Some(one), Some(other)) = (attributes(one), attributes(other)) else {
-        return false;
-    };
-    // An RDN is a set: every attribute of one needs its like in the same RDN of the other.
-    let within = |these: &[Attribute<'_>], those: &[Attribute<'_>]| {
-        these.iter().all(|this| those.iter().any(|that| this.rdn == that.rdn && this.matches(that)))
-    };
-    one.len() == other.len() && within(&one, &other) && within(&other, &one)
+    Some(canonical)
+}
+
+/// Octets behind their length, so that what follows cannot be taken for a part of them.
+fn push_counted(target: &mut Vec<u8>, octets: &[u8]) {
+    target.extend((octets.len() as u64).to_be_bytes());
+    target.extend(octets);
 }
 
 /// Without leading and trailing white space, inner runs as one space, ASCII letters as small ones.

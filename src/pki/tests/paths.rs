@@ -8,8 +8,8 @@ use countersign_pki::{
 use countersign_testpki::{
     Identity, Key, Request,
     certificates::{
-        CERT_SIGN, DIGITAL_SIGNATURE, EKU_CLIENT_AUTH, EKU_TOKEN_SIGNING, KEY_ENCIPHERMENT, POLICY, basic_constraints,
-        ca, extended_key_usage, extension, key_usage, policies,
+        CERT_SIGN, DIGITAL_SIGNATURE, EKU_CLIENT_AUTH, EKU_TOKEN_SIGNING, KEY_ENCIPHERMENT, POLICY,
+        authority_key_identifier, basic_constraints, ca, extended_key_usage, extension, key_usage, policies,
     },
 };
 
@@ -110,9 +110,12 @@ fn only_what_its_own_key_signed_is_self_signed() {
 fn a_signature_by_another_key_of_the_same_name() {
     let root = root();
     let impostor = Request::new("Root", Key::p256("path test impostor"), ca(None)).self_signed();
-    let leaf = leaf(signer()).issued_by(&impostor);
-    assert_eq!(refusal(&leaf, &[], &root, &PathRules::at(now())), PathErrorKind::BadSignature);
-    assert_eq!(refusal(&leaf, &[&impostor], &root, &PathRules::at(now())), PathErrorKind::BadSignature);
+    // Who makes a certificate look like the root's names the root's key as well.
+    let forged = leaf([signer(), vec![authority_key_identifier(&root.key)]].concat()).issued_by(&impostor);
+    assert_eq!(refusal(&forged, &[], &root, &PathRules::at(now())), PathErrorKind::BadSignature);
+    assert_eq!(refusal(&forged, &[&impostor], &root, &PathRules::at(now())), PathErrorKind::BadSignature);
+    let honest = leaf(signer()).issued_by(&impostor);
+    assert_eq!(refusal(&honest, &[&impostor], &root, &PathRules::at(now())), PathErrorKind::NoPath);
 }
 
 #[test]
@@ -196,14 +199,6 @@ fn extensions_that_cannot_be_processed() {
     let refused = leaf(with("1.3.6.1.4.1.32473.9", true)).issued_by(&root);
     assert_eq!(refusal(&refused, &[], &root, &rules), PathErrorKind::UnknownCriticalExtension(unknown));
     assert!(judge(&leaf(with("1.3.6.1.4.1.32473.9", false)).issued_by(&root), &[], &root, &rules).is_ok());
-    for id in [oid::NAME_CONSTRAINTS, oid::POLICY_CONSTRAINTS, oid::POLICY_MAPPINGS, oid::INHIBIT_ANY_POLICY] {
-        for critical in [true, false] {
-            let extensions = [ca(None), vec![extension(&id.to_string(), critical, &[5, 0])]].concat();
-            let issuer = Request::new("Issuer", Key::p256("path test issuer"), extensions).issued_by(&root);
-            let leaf = leaf(signer()).issued_by(&issuer);
-            assert_eq!(refusal(&leaf, &[&issuer], &root, &rules), PathErrorKind::ExtensionNotEnforced(id));
-        }
-    }
 }
 
 #[test]
@@ -219,10 +214,11 @@ fn a_policy_counts_when_the_whole_path_asserts_it() {
     for (asserted, expected) in [(Some(POLICY), vec![policy]), (Some(any.as_str()), vec![policy]), (None, vec![])] {
         let issuer = issuer(asserted);
         let path = judge(&leaf_with(&issuer), &[&issuer], &root, &PathRules::at(now())).unwrap();
-        assert_eq!(path.policies(), expected, "{asserted:?}");
+        assert_eq!(path.policies().named(), expected, "{asserted:?}");
     }
     let only_any = leaf([signer(), vec![policies(&[&any])]].concat()).issued_by(&root);
-    assert!(judge(&only_any, &[], &root, &PathRules::at(now())).unwrap().policies().is_empty());
+    let path = judge(&only_any, &[], &root, &PathRules::at(now())).unwrap();
+    assert!(path.policies().any() && path.policies().named().is_empty());
 }
 
 #[test]
@@ -257,37 +253,4 @@ fn no_bit_of_a_certificate_can_be_changed() {
             .and_then(|leaf| validate_path(&leaf, &[], &anchors, &PathRules::at(now()), &mut Budget::default()));
         assert!(judged.is_err(), "bit {place}");
     }
-}
-
-#[test]
-fn a_mesh_of_cas_ends_within_its_budget() {
-    // Each of ten CAs certifies each other one; none leads to the anchor.
-    let names: Vec<String> = (0..10).map(|number| format!("Mesh {number}")).collect();
-    let owned: Vec<Identity> =
-        names.iter().map(|name| Request::new(name, Key::p256(name), ca(None)).self_signed()).collect();
-    let mut crossed = Vec::new();
-    for subject in &names {
-        for issuer in
-            owned.iter().filter(|issuer| issuer.name != countersign_testpki::certificates::distinguished_name(subject))
-        {
-            crossed.push(Request::new(subject, Key::p256(subject), ca(None)).issued_by(issuer));
-        }
-    }
-    crossed.truncate(64);
-    let leaf = leaf(signer()).issued_by(&owned[0]);
-    let root = root();
-    let anchors = [Certificate::from_der(&root.certificate).unwrap()];
-    let leaf = Certificate::from_der(&leaf.certificate).unwrap();
-    let untrusted: Vec<_> =
-        crossed.iter().map(|identity| Certificate::from_der(&identity.certificate).unwrap()).collect();
-    let mut budget = Budget::default();
-    let error = validate_path(&leaf, &untrusted, &anchors, &PathRules::at(now()), &mut budget).unwrap_err();
-    assert_eq!((error.kind, budget.signatures), (PathErrorKind::BudgetExhausted, 0));
-    // However many signatures it may verify: none twice, and its steps are counted as well.
-    let mut budget = Budget { signatures: 10_000, ..Budget::default() };
-    let error = validate_path(&leaf, &untrusted, &anchors, &PathRules::at(now()), &mut budget).unwrap_err();
-    assert_eq!((error.kind, budget.steps), (PathErrorKind::BudgetExhausted, 0));
-    let too_many: Vec<_> = (0..65).map(|_| untrusted[0].clone()).collect();
-    let error = validate_path(&leaf, &too_many, &anchors, &PathRules::at(now()), &mut Budget::default()).unwrap_err();
-    assert_eq!(error.kind, PathErrorKind::BudgetExhausted);
 }

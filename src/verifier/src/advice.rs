@@ -11,6 +11,8 @@ const GET_TOKEN_AGAIN: &str = "the authority has to make this object anew: send 
 const UPGRADE: &str = "install a later release of this verifier";
 const SIGNER: &str = "check with `countersign-verifier anchors show` that the trust anchors are those of the authority; if they \
      are, ask the authority for a new token";
+const NAME: &str = "use a certificate whose names its issuers allow, or have their constraints changed";
+const LIST: &str = "get the revocation list again from its issuer";
 const CERTIFICATE: &str = "whoever issued the certificate has to renew it; see which certificate it is with \
      `countersign-verifier certs` for a card or `countersign-verifier verify` for a file";
 const ANOTHER_CARD: &str = "use the card of a person whom the token admits: `countersign-verifier certs` tells for each \
@@ -53,7 +55,6 @@ const ADVICE: &[(&str, &str)] = &[
     ("CS-1203", GET_FILE_AGAIN),
     ("CS-2001", CERTIFICATE),
     ("CS-2002", UPGRADE),
-    ("CS-2003", "use a certificate from an issuer without such constraints, or a later release of this verifier"),
     ("CS-2004", CERTIFICATE),
     ("CS-2005", CERTIFICATE),
     (
@@ -70,6 +71,19 @@ const ADVICE: &[(&str, &str)] = &[
     ("CS-2013", "use a certificate whose key usage has digitalSignature or nonRepudiation"),
     ("CS-2014", SIGNER),
     ("CS-2015", "give fewer certificates with --issuers"),
+    ("CS-2016", CERTIFICATE),
+    ("CS-2017", NAME),
+    ("CS-2018", NAME),
+    ("CS-2019", NAME),
+    ("CS-2020", "use a certificate with a policy that its issuers allow"),
+    ("CS-2030", LIST),
+    ("CS-2031", LIST),
+    ("CS-2032", "have the list read anew; its index is made again"),
+    ("CS-2033", "check that the list's file can be read"),
+    ("CS-2034", LIST),
+    ("CS-2035", "use another certificate; this one was revoked by its issuer"),
+    ("CS-2036", "ask the issuer to end the suspension, or use another certificate"),
+    ("CS-2037", "bring newer revocation lists of the issuers, and one for each of them"),
     (
         "CS-2040",
         "check the machine's clock; if it is right, whoever issued the certificate has to issue it anew with a key of \

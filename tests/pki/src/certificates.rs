@@ -1,12 +1,18 @@
 //! Certificates for tests, and those who own them.
 
 use crate::{
-    der::{bits, boolean, explicit, integer, octets, oid, sequence, set, tlv, utc_time, utf8},
+    der::{bits, boolean, explicit, header, integer, members, octets, oid, sequence, set, tlv, utc_time, utf8},
     keys::Key,
 };
 use countersign_common::SignatureAlgorithm;
 use sha2::{Digest, Sha256};
 
+/// subjectKeyIdentifier (RFC 5280 4.2.1.2).
+pub const SUBJECT_KEY_IDENTIFIER: &str = "2.5.29.14";
+/// subjectAltName (RFC 5280 4.2.1.6).
+pub const SUBJECT_ALT_NAME: &str = "2.5.29.17";
+/// authorityKeyIdentifier (RFC 5280 4.2.1.1).
+pub const AUTHORITY_KEY_IDENTIFIER: &str = "2.5.29.35";
 /// basicConstraints (RFC 5280 4.2.1.9).
 pub const BASIC_CONSTRAINTS: &str = "2.5.29.19";
 /// nameConstraints (RFC 5280 4.2.1.10).
@@ -55,8 +61,12 @@ pub struct Request<'a> {
     pub not_before: &'a str,
     /// Last second of the validity.
     pub not_after: &'a str,
-    /// DER of each extension.
+    /// DER of each extension. Key identifiers are added where none stand here and `identifiers` does not forbid it.
     pub extensions: Vec<Vec<u8>>,
+    /// Whether the key identifiers are added: the subject's always, the authority's where another key signs.
+    pub identifiers: bool,
+    /// DER of the subject's name; that of `name` where empty.
+    pub subject: Vec<u8>,
     /// How the issuer signs; as its key does where nothing is said.
     pub signing: Option<SignatureAlgorithm>,
     /// DER of the signature algorithm to state; the one that signs where empty.
@@ -67,13 +77,23 @@ impl<'a> Request<'a> {
     /// Ten years from 2026 on.
     pub fn new(name: &'a str, key: Key, extensions: Vec<Vec<u8>>) -> Self {
         let (not_before, not_after) = ("2026-01-01T00:00:00Z", "2035-12-31T23:59:59Z");
-        Self { name, key, not_before, not_after, extensions, signing: None, algorithm: Vec::new() }
+        let (identifiers, subject) = (true, Vec::new());
+        Self {
+            name,
+            key,
+            not_before,
+            not_after,
+            extensions,
+            identifiers,
+            subject,
+            signing: None,
+            algorithm: Vec::new(),
+        }
     }
 
     /// Issued by itself.
     pub fn self_signed(self) -> Identity {
-        let name = distinguished_name(self.name);
-        let certificate = self.sign(&name, &self.key);
+        let certificate = self.sign(&self.subject(), &self.key);
         self.finish(certificate)
     }
 
@@ -84,7 +104,26 @@ impl<'a> Request<'a> {
     }
 
     fn finish(self, certificate: Vec<u8>) -> Identity {
-        Identity { name: distinguished_name(self.name), serial: self.serial(), key: self.key, certificate }
+        Identity { name: self.subject(), serial: self.serial(), key: self.key, certificate }
+    }
+
+    fn subject(&self) -> Vec<u8> {
+        if self.subject.is_empty() { distinguished_name(self.name) } else { self.subject.clone() }
+    }
+
+    fn all_extensions(&self, issuer_key: &Key) -> Vec<u8> {
+        let mut all = self.extensions.clone();
+        let stated = |id: &str| {
+            let id = oid(id);
+            self.extensions.iter().any(|extension| members(extension).first() == Some(&id))
+        };
+        if self.identifiers && !stated(SUBJECT_KEY_IDENTIFIER) {
+            all.push(subject_key_identifier(&self.key));
+        }
+        if self.identifiers && !stated(AUTHORITY_KEY_IDENTIFIER) && issuer_key.spki() != self.key.spki() {
+            all.push(authority_key_identifier(issuer_key));
+        }
+        all.concat()
     }
 
     /// DER of the serial number: 8 octets from name and key.
@@ -104,9 +143,9 @@ impl<'a> Request<'a> {
             &algorithm,
             issuer,
             &sequence(&[&utc_time(self.not_before), &utc_time(self.not_after)]),
-            &distinguished_name(self.name),
+            &self.subject(),
             &self.key.spki(),
-            &explicit(3, &sequence(&[&self.extensions.concat()])),
+            &explicit(3, &sequence(&[&self.all_extensions(issuer_key)])),
         ]);
         let signature = issuer_key.sign(signing, &body);
         sequence(&[&body, &algorithm, &bits(&signature, 0)])
@@ -123,6 +162,24 @@ pub fn distinguished_name(common_name: &str) -> Vec<u8> {
 pub fn extension(id: &str, critical: bool, value: &[u8]) -> Vec<u8> {
     let critical = if critical { boolean(true) } else { Vec::new() };
     sequence(&[&oid(id), &critical, &octets(value)])
+}
+
+/// Subject key identifier.
+pub fn subject_key_identifier(key: &Key) -> Vec<u8> {
+    extension(SUBJECT_KEY_IDENTIFIER, false, &octets(&key_identifier(key)))
+}
+
+/// Authority key identifier with the issuer's key identifier alone.
+pub fn authority_key_identifier(issuer: &Key) -> Vec<u8> {
+    extension(AUTHORITY_KEY_IDENTIFIER, false, &sequence(&[&tlv(0x80, &[&key_identifier(issuer)])]))
+}
+
+/// The leftmost 160 bits of SHA-256 of the key's BIT STRING (RFC 7093 2, method 1).
+pub fn key_identifier(key: &Key) -> Vec<u8> {
+    let parts = members(&key.spki());
+    let (start, _) = header(&parts[1]);
+    // Behind the octet that counts unused bits.
+    Sha256::digest(&parts[1][start + 1..])[..20].to_vec()
 }
 
 /// Basic constraints of a CA.
@@ -148,11 +205,53 @@ pub fn policies(policies: &[&str]) -> Vec<u8> {
     extension("2.5.29.32", false, &sequence(&[&policies]))
 }
 
+/// Policy mappings, each from the issuer's domain to the subject's.
+pub fn policy_mappings(mappings: &[(&str, &str)]) -> Vec<u8> {
+    let mappings: Vec<u8> =
+        mappings.iter().flat_map(|(issuer, subject)| sequence(&[&oid(issuer), &oid(subject)])).collect();
+    extension("2.5.29.33", true, &sequence(&[&mappings]))
+}
+
+/// Policy constraints: requireExplicitPolicy and inhibitPolicyMapping.
+pub fn policy_constraints(explicit: Option<u8>, mapping: Option<u8>) -> Vec<u8> {
+    let field = |tag, value: Option<u8>| value.map(|value| tlv(tag, &[&[value]])).unwrap_or_default();
+    extension("2.5.29.36", true, &sequence(&[&field(0x80, explicit), &field(0x81, mapping)]))
+}
+
+/// inhibitAnyPolicy after so many certificates.
+pub fn inhibit_any_policy(skip: u64) -> Vec<u8> {
+    extension("2.5.29.54", true, &integer(skip))
+}
+
+/// Name constraints: the permitted and the excluded bases, each the DER of a general name.
+pub fn name_constraints(permitted: &[Vec<u8>], excluded: &[Vec<u8>]) -> Vec<u8> {
+    let field = |tag, bases: &[Vec<u8>]| {
+        let subtrees: Vec<Vec<u8>> = bases.iter().map(|base| sequence(&[base])).collect();
+        if bases.is_empty() { Vec::new() } else { tlv(tag, &[&subtrees.concat()]) }
+    };
+    extension(NAME_CONSTRAINTS, true, &sequence(&[&field(0xa0, permitted), &field(0xa1, excluded)]))
+}
+
+/// Subject alternative names, each the DER of a general name.
+pub fn subject_alt_names(critical: bool, names: &[Vec<u8>]) -> Vec<u8> {
+    extension(SUBJECT_ALT_NAME, critical, &sequence(&[&names.concat()]))
+}
+
+/// A general name that is a text: rfc822Name 1, dNSName 2, uniformResourceIdentifier 6.
+pub fn text_name(number: u8, text: &str) -> Vec<u8> {
+    tlv(0x80 | number, &[text.as_bytes()])
+}
+
+/// A directoryName.
+pub fn directory_name(name: &[u8]) -> Vec<u8> {
+    explicit(4, name)
+}
+
 /// An e-mail address, a DNS name, a URI and a user principal name.
 pub fn alternative_names(mail: &str, dns: &str, uri: &str, principal: &str) -> Vec<u8> {
     let other = tlv(0xa0, &[&oid("1.3.6.1.4.1.311.20.2.3"), &explicit(0, &utf8(principal))]);
-    let names = [tlv(0x81, &[mail.as_bytes()]), tlv(0x82, &[dns.as_bytes()]), tlv(0x86, &[uri.as_bytes()]), other];
-    extension("2.5.29.17", false, &sequence(&[&names.concat()]))
+    let names = [text_name(1, mail), text_name(2, dns), text_name(6, uri), other];
+    subject_alt_names(false, &names)
 }
 
 /// The extensions of a CA.

@@ -13,11 +13,13 @@
 #![allow(clippy::unwrap_used, reason = "what cannot be made is a fault of the test, to be told at once")]
 
 pub mod certificates;
+pub mod crls;
 pub mod der;
 pub mod keys;
 pub mod objects;
 
 pub use certificates::{Identity, Request};
+pub use crls::List;
 pub use keys::Key;
 pub use objects::{Cast, Cms};
 

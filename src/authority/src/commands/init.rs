@@ -94,7 +94,7 @@ fn verify(token_root: &Signer, holder_root: &Signer, signer: &Signer, now: Time)
     let token_root = Certificate::from_der(token_root.certificate()).map_err(refused)?;
     let holder_root = Certificate::from_der(holder_root.certificate()).map_err(refused)?;
     let signer = Certificate::from_der(signer.certificate()).map_err(refused)?;
-    let rules = PathRules { time: now, extended_key_usage: Some(oid::EKU_TOKEN_SIGNING), signing: true };
+    let rules = PathRules { extended_key_usage: Some(oid::EKU_TOKEN_SIGNING), signing: true, ..PathRules::at(now) };
     validate_path(&signer, &[], core::slice::from_ref(&token_root), &rules, &mut Budget::default()).map_err(refused)?;
     // Each root under itself, and neither under the other: the roles never mix.
     for root in [&token_root, &holder_root] {

@@ -12,4 +12,4 @@ pub use read::SignedObject;
 pub use write::SigningRequest;
 
 /// The most certificates in an object.
-const MAX_CERTIFICATES: usize = countersign_pki::MAX_PATH_LENGTH;
+const MAX_CERTIFICATES: usize = 8;

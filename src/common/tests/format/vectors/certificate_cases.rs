@@ -9,11 +9,11 @@ use countersign_testpki::{
     Cast, Cms, Identity, Key, Request,
     certificates::{
         BASIC_CONSTRAINTS, CERT_SIGN, CONTENT_COMMITMENT, DIGITAL_SIGNATURE, EKU_ANCHORS_SIGNING, EKU_CARD_AUTH,
-        EKU_CLIENT_AUTH, EKU_LIST_SIGNING, EKU_TOKEN_SIGNING, KEY_ENCIPHERMENT, NAME_CONSTRAINTS, POLICY,
-        basic_constraints, ca, extended_key_usage, extension, holder_extensions, key_usage, policies,
-        signer_extensions,
+        EKU_CLIENT_AUTH, EKU_LIST_SIGNING, EKU_TOKEN_SIGNING, KEY_ENCIPHERMENT, POLICY, authority_key_identifier,
+        basic_constraints, ca, directory_name, extended_key_usage, extension, holder_extensions, key_usage,
+        name_constraints, policies, policy_constraints, signer_extensions,
     },
-    der::{edit, explicit, integer, members, octets, oid, sequence, tlv},
+    der::{edit, explicit, integer, members, octets, oid, sequence, set, tlv, utf8},
     keys::{pss_identifier, pss_parameters},
     objects::{CONTENT_TOKEN, ISSUED, signing_certificate_attribute},
 };
@@ -63,6 +63,9 @@ fn signers(cast: &Cast) -> Vec<Case> {
     let impostor = Request::new("Example Token Root", key("impostor"), ca(None)).self_signed();
     let stranger = Request::new("Example Other Root", key("impostor"), ca(None)).self_signed();
     let by = |root: &Identity| signer(signer_extensions()).issued_by(root);
+    // Who makes a root look like the anchor names the anchor's key.
+    let forged = signer(with(authority_key_identifier(&cast.token_root.key))).issued_by(&impostor);
+    let organisation = |name: &str| directory_name(&sequence(&[&set(&[&sequence(&[&oid("2.5.4.10"), &utf8(name)])])]));
     let first = issuer(ca(Some(0))).issued_by(&cast.token_root);
     let second = Request::new("Example Lower CA", key("lower CA"), ca(None)).issued_by(&first);
     vec![
@@ -83,8 +86,23 @@ fn signers(cast: &Cast) -> Vec<Case> {
         through("signer-ca-expired", "CS-2009", "the issuing CA had expired", {
             Request { not_after: "2026-02-01T23:59:59Z", ..issuer(ca(None)) }
         }),
-        through("signer-ca-name-constraints", "CS-2003", "the issuing CA has name constraints", {
-            issuer([ca(None), vec![extension(NAME_CONSTRAINTS, true, &sequence(&[]))]].concat())
+        through("signer-ca-name-constraints", "CS-2016", "the issuing CA has empty name constraints", {
+            issuer([ca(None), vec![name_constraints(&[], &[])]].concat())
+        }),
+        through("signer-ca-permits", "CS-0001", "none: the issuing CA permits names of the organisation", {
+            issuer([ca(None), vec![name_constraints(&[organisation("Example Organisation")], &[])]].concat())
+        }),
+        through("signer-ca-permits-others", "CS-2017", "the issuing CA permits names of another organisation alone", {
+            issuer([ca(None), vec![name_constraints(&[organisation("Other Organisation")], &[])]].concat())
+        }),
+        through("signer-ca-excludes", "CS-2018", "the issuing CA excludes names of the organisation", {
+            issuer([ca(None), vec![name_constraints(&[], &[organisation("Example Organisation")])]].concat())
+        }),
+        through("signer-ca-requires-policy", "CS-2020", "the issuing CA requires a policy, and there is none", {
+            issuer([ca(None), vec![policy_constraints(Some(0), None)]].concat())
+        }),
+        token("signer-no-authority-key", "CS-2016", "no authority key identifier", {
+            Request { identifiers: false, ..signer(signer_extensions()) }
         }),
         Case::token("signer-path-length", "CS-2012", "a CA below one that allows none", {
             let signer = signer(signer_extensions()).issued_by(&second);
@@ -157,10 +175,10 @@ fn signers(cast: &Cast) -> Vec<Case> {
             signed_by(cast, &altered, &[])
         }),
         Case::token("signer-self-made-root", "CS-2007", "a root made to look like the anchor", {
-            signed_by(cast, &by(&impostor), &[])
+            signed_by(cast, &forged, &[])
         }),
         Case::token("signer-self-made-root-inside", "CS-2007", "that root among the certificates", {
-            signed_by(cast, &by(&impostor), &[&impostor])
+            signed_by(cast, &forged, &[&impostor])
         }),
         Case::token(
             "signer-stranger",
@@ -287,7 +305,8 @@ fn holders(cast: &Cast) -> Vec<Case> {
         }),
         Case::record("holder-self-made-root", "CS-2007", "a root made to look like the holder anchor", {
             let root = Request::new("Example Holder Root", key("impostor"), ca(None)).self_signed();
-            record_by(cast, &holder(holder_extensions()).issued_by(&root), &[], |_| {})
+            let named = [holder_extensions(), vec![authority_key_identifier(&cast.holder_root.key)]].concat();
+            record_by(cast, &holder(named).issued_by(&root), &[], |_| {})
         }),
         through("holder-through-ca", "CS-0001", "none: a CA between holder and root", issuing(ca(None))),
         through("holder-ca-token-eku", "CS-3002", "a CA with the extended key usage of a token signer", {
@@ -295,6 +314,10 @@ fn holders(cast: &Cast) -> Vec<Case> {
         }),
         through("holder-ca-rsa-1024", "CS-2005", "the CA's key is RSA 1024", {
             Request::new("Example Staff CA", Key::rsa_1024(), ca(None)).issued_by(&cast.holder_root)
+        }),
+        through("holder-ca-constrains-principal", "CS-2019", "the CA constrains user principal names", {
+            let principal = tlv(0xa0, &[&oid("1.3.6.1.4.1.311.20.2.3"), &explicit(0, &utf8("alex@example.org"))]);
+            issuing([ca(None), vec![name_constraints(&[], &[principal])]].concat())
         }),
         through("holder-ca-no-ca", "CS-2010", "another holder in the place of a CA", issuing(holder_extensions())),
     ]
