@@ -11,7 +11,7 @@ export COUNTERSIGN_PKITS ?= $(wildcard $(CURDIR)/target/python-venv/lib/python3*
 
 BUILD_PACKAGES := build-essential pkg-config libpcsclite-dev
 CARD_PACKAGES := pcscd vsmartcard-vpcd clang libclang-dev
-ORACLE_PACKAGES := openssl opensc pcsc-tools yubico-piv-tool python3-venv util-linux
+ORACLE_PACKAGES := openssl opensc pcsc-tools yubico-piv-tool python3-venv util-linux libssl-dev strace faketime
 VIRTUAL_CARD := tests/virtual-card/target/release/virtual-card
 
 .PHONY: help
@@ -30,17 +30,48 @@ test: test-packages virtual-card python ## every test, on the real PC/SC daemon
 	COUNTERSIGN_PYTHON=$(CURDIR)/target/python-venv/bin/python cargo test --package countersign-pki \
 		--package countersign-common --features aws-lc-rs --quiet
 	target/python-venv/bin/python -m unittest discover --start-directory tests/python
+	$(MAKE) --no-print-directory differential DIFFERENTIAL_CASES=4000
+
+# How many generated paths `make differential` compares, from which seed on. `make test` does the first ones.
+DIFFERENTIAL_CASES ?= 100000
+DIFFERENTIAL_SEED ?= 1
+
+.PHONY: differential
+differential: test-packages ## compare DIFFERENTIAL_CASES generated paths with OpenSSL and certval
+	@cargo build --quiet --release --locked --manifest-path tests/differential/Cargo.toml
+	$(CARGO_TARGET_DIR)/release/differential $(DIFFERENTIAL_CASES) $(DIFFERENTIAL_SEED)
 
 .PHONY: bench
 bench: demo ## measure, beside the alternatives; writes the table of docs/performance.md
-	@scripts/packages.sh valgrind python3
+	@scripts/packages.sh valgrind python3 pkg-config libssl-dev
 	scripts/bench.py
+
+# How long `make fuzz` takes for each target, in seconds.
+FUZZ_SECONDS ?= 3600
+
+.PHONY: fuzz
+fuzz: fuzz-tools ## look for inputs that break a promise, FUZZ_SECONDS for each target (an hour)
+	@scripts/fuzz.sh $(FUZZ_SECONDS)
+
+.PHONY: fuzz-short
+fuzz-short: fuzz-tools ## the same for twenty seconds each, as far as possible the same each time
+	@rm -rf $(CARGO_TARGET_DIR)/fuzz-short
+	@FUZZ_CORPUS=$(CARGO_TARGET_DIR)/fuzz-short FUZZ_LOGS=$(CARGO_TARGET_DIR)/fuzz-short/logs scripts/fuzz.sh 20 -seed=1
+
+.PHONY: fuzz-tools
+fuzz-tools:
+	@scripts/packages.sh $(BUILD_PACKAGES) python3
+	@scripts/tool.sh cargo-fuzz 0.13.1
 
 .PHONY: lint
 lint: ## formatting, clippy, documentation, dependencies
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --quiet -- --deny warnings
 	cargo clippy --package countersign-pki --all-targets --features aws-lc-rs --quiet -- --deny warnings
+	cargo clippy --manifest-path fuzz/Cargo.toml --all-targets --quiet -- --deny warnings
+	cargo fmt --manifest-path tests/differential/Cargo.toml --check
+	cargo clippy --manifest-path tests/differential/Cargo.toml --all-targets --quiet -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --quiet
 	scripts/lean.sh
 	scripts/tool.sh cargo-deny 0.20.2

@@ -5,7 +5,7 @@
 
 use countersign::{LocalMachine, Machine as _};
 use countersign_common::{
-    Anchors, Certificate, Facts, Product, PublicKey, SignatureAlgorithm, SignedObject, SigningRequest, Time,
+    Anchors, Certificate, Facts, NO_LISTS, Product, PublicKey, SignatureAlgorithm, SignedObject, SigningRequest, Time,
     VerifiedToken, oid, validate,
 };
 use countersign_testpki::{
@@ -34,7 +34,7 @@ fn verdicts(criterion: &mut Criterion, name: &str, cast: &Cast) {
     let anchors = Anchors::new([&cast.token_root.certificate[..]]).expect("anchors");
     let product = Product { version: "2.1".parse().ok(), ..Product::new("control-room") };
     let now = Some(time("2026-07-01T00:00:00Z"));
-    let facts = Facts { now, newest_time_seen: None, product, machine: &machine, anchors: &anchors };
+    let facts = Facts { now, newest_time_seen: None, product, machine: &machine, anchors: &anchors, lists: &NO_LISTS };
     assert!(validate(&record, &facts).state.is_activated());
 
     let signed = [&cast.token_root, &cast.token_signer, &cast.holder_root, &cast.holder].map(ready);
@@ -80,7 +80,7 @@ fn issuing(criterion: &mut Criterion, name: &str, cast: &Cast) {
             let signature = cast.token_signer.key.sign(algorithm, request.message());
             let token = request.finish(&signature, &[], None).expect("a token");
             let object = SignedObject::from_der(&token).expect("an object");
-            VerifiedToken::verify(object, &anchors).expect("a token that verifies").body().revision
+            VerifiedToken::verify(object, &anchors, &NO_LISTS).expect("a token that verifies").body().revision
         });
     });
     group.finish();

@@ -15,8 +15,34 @@ use std::{
 };
 
 /// Documents with commands, how many they have at least, so that none is lost unnoticed, and what they take for granted.
-const DOCUMENTS: [(&str, usize, &str); 3] =
-    [("README.md", 12, "true"), ("docs/guide.md", 16, "true"), ("docs/profile.md", 2, PROFILE_SETTING)];
+const DOCUMENTS: [(&str, usize, &str); 5] = [
+    ("README.md", 12, "true"),
+    ("docs/guide.md", 25, GUIDE_SETTING),
+    ("docs/path.md", 2, PATH_SETTING),
+    ("docs/profile.md", 2, PROFILE_SETTING),
+    ("docs/revocation.md", 18, REVOCATION_SETTING),
+];
+
+/// The demonstration certificates, as in the folder of the sources.
+const GUIDE_SETTING: &str = r#"ln -s "$ROOT/certs" certs"#;
+
+/// An authority with a token and a holder, and a second officer with an authority of his own.
+const REVOCATION_SETTING: &str = r#"
+    countersign-authority init --organization "Example Works" &&
+    countersign-authority issue --customer acme --customer-name "Acme Power" --product control-room \
+        --activate-within 30d --out acme.token.pem &&
+    countersign-authority card enroll --subject "CN=Robin Example,O=Example Works" &&
+    countersign-authority ledger show 3 --export robin.pem &&
+    countersign-authority --home second init --organization "Example Works"
+"#;
+
+/// The demonstration PKI with one certificate.
+const PATH_SETTING: &str = r#"
+    "$ROOT/certs/organisation.sh" pki &&
+    openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out robin.key &&
+    openssl pkey -in robin.key -pubout -out robin.pub &&
+    "$ROOT/certs/organisation.sh" pki robin.pub robin.pem "Robin Example"
+"#;
 
 /// An authority, and the files that the example of a profile names.
 const PROFILE_SETTING: &str = r#"

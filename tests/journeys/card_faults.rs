@@ -5,7 +5,7 @@ use countersign_testkit::{CardOptions, Output, Stack};
 
 const GENERAL_AUTHENTICATE: u8 = 0x87;
 
-/// Tries to activate, expects exit code 4 and an untouched store, and returns the code of the refusal.
+/// Tries to activate, expects an exit code and an untouched store, and returns the code of the refusal.
 fn fault(site: &Site, activate: impl FnOnce() -> Output, exit: i32) -> String {
     let store = site.snapshot();
     let output = activate().expect_code(exit);
@@ -22,50 +22,49 @@ fn each_fault_has_its_own_code() {
     let office = Office::found("p256");
     let token = office.issue("token.pem", &[]);
     let site = Site::with_token("press-7", &office, &token);
-    let mut codes = Vec::new();
 
     // No service.
     let mut stopped = Stack::start(1).unwrap();
     stopped.stop();
-    codes.push(("no service", fault(&site, || site.activate(&stopped, PIN, &[]), 4)));
+    assert_eq!(fault(&site, || site.activate(&stopped, PIN, &[]), 4), "CS-5001");
 
     // No reader.
     let bare = Stack::start(0).unwrap();
-    codes.push(("no reader", fault(&site, || site.activate(&bare, PIN, &[]), 4)));
+    assert_eq!(fault(&site, || site.activate(&bare, PIN, &[]), 4), "CS-5002");
 
     // No card.
     let stack = Stack::start(1).unwrap();
-    codes.push(("no card", fault(&site, || site.activate(&stack, PIN, &[]), 4)));
+    assert_eq!(fault(&site, || site.activate(&stack, PIN, &[]), 4), "CS-5005");
 
     // A new card, without a certificate.
     let card = stack.insert(0, CardOptions::new().strict());
-    codes.push(("no certificate", fault(&site, || site.activate(&stack, PIN, &[]), 4)));
+    assert_eq!(fault(&site, || site.activate(&stack, PIN, &[]), 4), "CS-5021");
     card.remove();
 
     // A card of another authority.
     let elsewhere = Office::found("p256");
     let (foreign, _card, _state) = enrolled_card(&elsewhere, CardOptions::new(), &[]);
-    codes.push(("wrong card", fault(&site, || site.activate(&foreign, PIN, &[]), 1)));
+    assert_eq!(fault(&site, || site.activate(&foreign, PIN, &[]), 1), "CS-2006");
 
     // Pulled while it signs.
     let (stack, _card, _state) = enrolled_card(&office, CardOptions::new().leave_on(GENERAL_AUTHENTICATE, 1), &[]);
-    codes.push(("pulled", fault(&site, || site.activate(&stack, PIN, &[]), 4)));
+    assert_eq!(fault(&site, || site.activate(&stack, PIN, &[]), 4), "CS-5006");
 
     // Hangs while it signs.
     let (stack, card, _state) = enrolled_card(&office, CardOptions::new().stall_on(GENERAL_AUTHENTICATE, 1), &[]);
-    codes.push(("hangs", fault(&site, || site.activate(&stack, PIN, &[]), 4)));
+    assert_eq!(fault(&site, || site.activate(&stack, PIN, &[]), 4), "CS-5009");
     card.remove();
 
     // Refuses to sign.
     let (stack, _card, _state) =
         enrolled_card(&office, CardOptions::new().answer_on(GENERAL_AUTHENTICATE, 1, 0x6f00), &[]);
-    codes.push(("refuses", fault(&site, || site.activate(&stack, PIN, &[]), 4)));
+    assert_eq!(fault(&site, || site.activate(&stack, PIN, &[]), 4), "CS-5032");
 
-    for (index, (one, code)) in codes.iter().enumerate() {
-        for (other, same) in &codes[index + 1..] {
-            assert_ne!(code, same, "{one} and {other}");
-        }
-    }
+    // No random numbers for the challenge.
+    let (stack, card, _state) = enrolled_card(&office, CardOptions::new(), &[]);
+    let activate = site.verifier(&["activate", "--pin-fd", "4"]).stack(&stack).file(4, format!("{PIN}\n"));
+    assert_eq!(fault(&site, || activate.without_random_numbers().output(), 5), "CS-8017");
+    assert!(card.log().iter().all(|command| command.instruction != GENERAL_AUTHENTICATE), "{}", card.log_text());
 }
 
 #[test]
@@ -99,7 +98,7 @@ fn a_card_that_was_exchanged_while_the_person_typed_is_refused() {
     let second = stack.insert(0, CardOptions::new().strict().state(other_state.path()));
     terminal.send_line(PIN);
     let refused = terminal.finish().expect_code(4);
-    assert!(refused.terminal.contains("[CS-"), "{refused}");
+    assert!(refused.terminal.contains("[CS-5031]"), "{refused}");
     let pins = second.log().iter().filter(|command| command.instruction == 0x20 && command.data_length > 0).count();
     assert_eq!(pins, 0, "the PIN goes to the card that the person saw");
     site.verifier(&["check", PRODUCT]).output().expect_code(1);

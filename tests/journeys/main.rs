@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod card_faults;
+mod courier;
 mod main_job;
 mod objects;
 mod office;

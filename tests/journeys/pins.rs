@@ -17,23 +17,24 @@ fn tries_are_told_and_the_last_one_is_kept() {
     // What cannot be a PIN is not tried.
     for malformed in ["12345", "12345a", "123456789", ""] {
         let refused = site.activate(&stack, malformed, &[]).expect_code(4);
-        assert!(refused.stderr_text().contains("CS-"), "{refused}");
+        assert!(refused.stderr_text().contains("CS-5027"), "{refused}");
         assert_eq!(pins_sent(), 0, "{malformed:?}");
     }
     for (sent, left) in [(1, "2 tries"), (2, "1 try")] {
         let wrong = site.activate(&stack, "654321", &[]).expect_code(4);
-        assert!(wrong.stderr_text().contains("CS-5026") || wrong.stderr_text().contains("wrong"), "{wrong}");
+        assert!(wrong.stderr_text().contains("CS-5024"), "{wrong}");
         assert!(wrong.stderr_text().contains(left), "{wrong}");
         assert!(!wrong.stderr_text().contains("654321") && !wrong.stdout_text().contains("654321"));
         assert_eq!(pins_sent(), sent);
     }
     // One try is left: not even the right PIN is sent unless that is asked for.
-    site.activate(&stack, PIN, &[]).expect_code(4);
+    let kept = site.activate(&stack, PIN, &[]).expect_code(4);
+    assert!(kept.stderr_text().contains("CS-5026"), "{kept}");
     assert_eq!(pins_sent(), 2);
     site.activate(&stack, "654321", &["--use-last-try"]).expect_code(4);
     assert_eq!(pins_sent(), 3);
     let blocked = site.activate(&stack, PIN, &["--use-last-try"]).expect_code(4);
-    assert!(blocked.stderr_text().contains("blocked"), "{blocked}");
+    assert!(blocked.stderr_text().contains("CS-5025"), "{blocked}");
     assert_eq!(pins_sent(), 3);
     assert_eq!(site.snapshot(), store, "nothing was written");
     site.verifier(&["check", PRODUCT]).output().expect_code(1);

@@ -130,7 +130,9 @@ Token = sequence("Token", ("version", core.Integer), ("id", core.OctetString), (
                  ("seats", core.Integer, optional(1)), ("lists", ListTerms, optional(2)),
                  ("extensions", Extensions, optional(3)))
 Slot = enumerated("Slot", authentication=0, signature=1)
-ListUsed = sequence("ListUsed", ("issuer", core.Any), ("number", core.Integer), ("this_update", core.GeneralizedTime))
+ListKind = enumerated("ListKind", certificate_list=0, token_list=1)
+ListUsed = sequence("ListUsed", ("kind", ListKind), ("issuer", core.Any), ("number", core.Integer),
+                    ("this_update", core.GeneralizedTime))
 Challenge = sequence("Challenge", ("version", core.Integer), ("token_digest", core.OctetString),
                      ("grant", core.Integer), ("slot", Slot), ("time", core.GeneralizedTime),
                      ("nonce", core.OctetString), ("machine", Components),
@@ -300,7 +302,7 @@ SIGNATURES = {bytes.fromhex("300a06082a8648ce3d040302"): ("ecdsa-p256", "sha256"
 for number, name in ((0x0B, "sha256"), (0x0C, "sha384"), (0x0D, "sha512")):
     SIGNATURES[bytes.fromhex("300d06092a864886f70d0101%02x0500" % number)] = ("rsa-pkcs1", name)
 # Section 6.4: the first second from which each key is refused.
-AFTER_2030, AFTER_2035 = (datetime(year, 1, 1, tzinfo=timezone.utc) for year in (2031, 2036))
+AFTER_2030 = datetime(2031, 1, 1, tzinfo=timezone.utc)
 # Section 6.3: the y-coordinates of the points of Ed25519 that are of small order.
 ED25519_PRIME = 2**255 - 19
 ED25519_SMALL = {0, 1, ED25519_PRIME - 1, *(int.from_bytes(bytes.fromhex(text), "little") for text in (
@@ -332,7 +334,7 @@ def is_sound_point(octets):
 
 def check_date(key, at, code):
     weak = isinstance(key, rsa.RSAPublicKey) and key.key_size < 3072
-    require(at < (AFTER_2030 if weak else AFTER_2035), code, f"the kind of key is refused by {show(at)}")
+    require(not weak or at < AFTER_2030, code, f"the kind of key is refused by {show(at)}")
 
 
 def public_key(spki, code):
@@ -838,6 +840,8 @@ def read_token(der):
         "entitlement": all(identifier(name) for name in names),
         "entitlement.value": all(len(one["value"].encode()) <= 1024 for one in entitlements or []),
         "seats": body.get("seats") != 0,
+        "lists": good_list_terms(body.get("lists")),
+        "clock_repair": good_clock_repair(body["terms"].get("clock_repair")),
         "extensions": good_extensions(body.get("extensions")),
         "components": 1 <= len(rules) <= 16 and ascending(rules),
         "required": 1 <= binding["required"] <= len(rules),
@@ -849,18 +853,34 @@ def read_token(der):
     return body
 
 
+def good_list_terms(terms):
+    return terms is None or (bool(terms) and 1 <= terms.get("oldest_number", 1) < 1 << 63
+                             and 1 <= terms.get("max_age", 1) <= CENTURY)
+
+
+def good_clock_repair(repair):
+    if repair is None:
+        return True
+    anchors = repair.get("timestamp_anchors")
+    return repair["two_holders"] if anchors is None else 1 <= len(anchors) <= 8
+
+
 def refuse_unenforced(body):
     terms = {
         "persons": any(grant["persons"] > 1 for grant in body["grants"]),
         "key_protection": any(grant["key_protection"] != "any" for grant in body["grants"]),
         "anchor": any("tbs_cert" in grant["anchor"] or "ta_info" in grant["anchor"] for grant in body["grants"]),
-        "terms": set(body["terms"]) & {"grace", "notification", "clock_repair"},
+        "terms": set(body["terms"]) & {"grace", "notification"},
+        "clock_repair": body["terms"].get("clock_repair", {}).get("two_holders", False),
         "tpm": body["binding"]["tpm"] != "none",
-        "lists": "lists" in body,
     }
     for term, stated in terms.items():
         require(not stated, "CS-1007", term)
     refuse_critical(body)
+
+
+def good_list_used(used):
+    return used["issuer"] != "3000" and 0 <= used["number"] < 1 << 160
 
 
 def read_challenge(der):
@@ -869,6 +889,7 @@ def read_challenge(der):
         "grant": body["grant"] > 0,
         "machine": good_components(body["machine"]),
         "virtualization": line(body.get("virtualization", "x"), 64),
+        "lists": size(body.get("lists"), 1, 64) and all(map(good_list_used, body.get("lists", []))),
         "work_order": line(body.get("work_order", "x"), 64),
         "extensions": good_extensions(body.get("extensions")),
     }
@@ -906,14 +927,27 @@ def verify_record(signed, anchors):
     needed = admit(grant, signed.signer, signed.others, challenge["slot"], at, authority)
     require(needed == len(signed.others), "CS-1105", "needless certificates")
     signed.verify(at)
-    require("lists" not in challenge, "CS-1007", "lists")
     refuse_critical(challenge)
     require(abs(at - signed.signing_time) <= TOLERANCE, "CS-3203", "times disagree")
     require(at + TOLERANCE >= inner.signing_time, "CS-3204", "before the token")
     check_window(token, at)
     check_listed(token, challenge["machine"])
     check_virtual(token, challenge)
+    check_lists(token, challenge.get("lists", []), at)
     return challenge, token, inner
+
+
+def check_lists(token, used, at):
+    """Section 14.3, freeze: how recent a token list the token asks for."""
+    terms = token.get("lists")
+    if terms is None:
+        return
+    used = [one for one in used if one["kind"] == "token-list"]
+    require(used, "CS-3303", "no token list")
+    age = timedelta(seconds=terms.get("max_age", CENTURY))
+    recent = [one["number"] >= terms.get("oldest_number", 0) and parse_time(one["this_update"]) + age >= at
+              for one in used]
+    require(any(recent), "CS-3304", "token list too old")
 
 
 def admit(grant, holder, others, slot, at, authority):

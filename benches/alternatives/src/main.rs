@@ -1,8 +1,18 @@
 //! A path of three under a revocation list with a million entries, checked by other libraries: what
-//! `src/pki/benches/million.rs` measures of Countersign, from the files that it made, in the same form.
+//! `src/pki/benches/million.rs` measures of Countersign, from the files that it made, in the same form. And paths through
+//! meshes and ladders of CAs, beside Countersign.
 //!
-//! usage: alternatives openssl FOLDER | alternatives webpki FOLDER
+//! usage: alternatives certval FOLDER | alternatives openssl FOLDER | alternatives webpki FOLDER |
+//! alternatives paths | alternatives certval-path SHAPE SIZE
 
+mod paths;
+#[path = "../../../src/pki/tests/scenes/mod.rs"]
+mod scenes;
+
+use certval::{
+    CertFile, CertVector, CertificationPath, CertificationPathResults, CertificationPathSettings, MemoryCrlSource,
+    PDVCertificate, PDVTrustAnchorChoice, PkiEnvironment, TaSource, TimeOfInterest, check_revocation_local,
+};
 use openssl::{
     error::ErrorStack,
     ssl::SslFiletype,
@@ -31,14 +41,49 @@ const ROUNDS: usize = 7;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["certval", folder] => certval(Path::new(folder)).expect("a path"),
         ["openssl", folder] => openssl(Path::new(folder)).expect("a path"),
         ["webpki", folder] => webpki(Path::new(folder)),
-        _ => panic!("usage: alternatives openssl FOLDER | alternatives webpki FOLDER"),
+        ["paths"] => paths::all(),
+        ["certval-path", shape, size] => paths::certval_alone(shape, size),
+        _ => panic!("usage: see the head of main.rs"),
     }
 }
 
 fn read(folder: &Path, name: &str) -> Vec<u8> {
     fs::read(folder.join(name)).expect("a file")
+}
+
+/// certval copies a list out of its source and parses it again for each check.
+fn certval(folder: &Path) -> certval::Result<()> {
+    let [root, authority, leaf, root_list, list] =
+        ["root.der", "authority.der", "leaf.der", "root.crl", "authority.crl"].map(|name| read(folder, name));
+    let start = Instant::now();
+    let mut anchors = TaSource::new();
+    anchors.push(CertFile { filename: "root".to_owned(), bytes: root.clone() });
+    anchors.initialize()?;
+    let lists = MemoryCrlSource::new();
+    assert!(lists.add(&root_list) && lists.add(&list));
+    let mut environment = PkiEnvironment::new();
+    environment.populate_5280_pki_environment();
+    environment.add_trust_anchor_source(Box::new(anchors));
+    environment.add_crl_source(Box::new(lists));
+    let mut settings = CertificationPathSettings::new();
+    settings.set_time_of_interest(TimeOfInterest::from_unix_secs(NOW).expect("a time"));
+    settings.set_check_revocation_status(true);
+    settings.set_check_crls(true);
+    let check = || {
+        let anchor = PDVTrustAnchorChoice::try_from(root.as_slice()).expect("an anchor");
+        let authority = PDVCertificate::try_from(authority.as_slice()).expect("a certificate");
+        let leaf = PDVCertificate::try_from(leaf.as_slice()).expect("a certificate");
+        let mut path = CertificationPath::new(anchor, vec![authority], leaf);
+        let mut results = CertificationPathResults::new();
+        environment.validate_path(&environment, &settings, &mut path, &mut results).expect("a path");
+        check_revocation_local(&environment, &settings, &path, &mut results).expect("a status");
+    };
+    check();
+    report(start.elapsed(), check);
+    Ok(())
 }
 
 /// OpenSSL keeps a list parsed in its store, where it is loaded from the file.

@@ -12,6 +12,9 @@ impl Error {
             }
             Self::AuthorityExists(_) => "an authority is never overwritten: name another folder with --home".to_owned(),
             Self::AuthorityNewer { .. } => "install the release that founded it, or a later one".to_owned(),
+            Self::AuthorityOlder { .. } => {
+                "work with the release that founded it, or found the authority anew with this one".to_owned()
+            }
             Self::AuthorityDamaged { .. } | Self::KeyFile { .. } | Self::LedgerDamaged(_) => {
                 "restore the authority's folder from its backup, and find out who changed it".to_owned()
             }
@@ -28,6 +31,9 @@ impl Error {
                 "write it again on that machine: countersign-verifier machine --json > FILE".to_owned()
             }
             Self::CertificateFile { .. } => "give a CA certificate as PEM or DER, nothing else in the file".to_owned(),
+            Self::ListFile { .. } => {
+                "give certificate revocation lists as DER, or as PEM and nothing else in the file".to_owned()
+            }
             Self::NoTerminal(option) => format!("run it on a terminal, or hand the secret over with {option} N"),
             Self::Descriptor { number, .. } => {
                 format!("open it for the command, as in {number}< FILE or {number}<<< …")
@@ -45,6 +51,19 @@ impl Error {
                 "check the rights and the room in the authority's folder, and that no other command hangs".to_owned()
             }
             Self::NoEntry(_) => "list what there is: countersign-authority ledger list".to_owned(),
+            Self::Ambiguous(_) => "type more of it; countersign-authority ledger list shows all of it".to_owned(),
+            Self::NotIssuedHere(_) => {
+                "ask whoever issued it to revoke it; a root goes by anchors update --remove".to_owned()
+            }
+            Self::RevokedAlready(_) => {
+                "nothing is left to do but to issue the lists: countersign-authority crl; only a hold can change"
+                    .to_owned()
+            }
+            Self::NotOnHold(_) => "only what was revoked with certificateHold can be lifted".to_owned(),
+            Self::SignerRevoked(role) => format!("make a new one: countersign-authority renew {role}"),
+            Self::ClockBehindList { .. } => {
+                "set the clock of this machine, or find out who dated a list ahead".to_owned()
+            }
             Self::CustomerName(_) => "say it once: --customer-name NAME".to_owned(),
             Self::OtherToken(_) => {
                 "supersede with the same customer and product, or issue a new token without --supersedes".to_owned()
@@ -56,6 +75,12 @@ impl Error {
             Self::Verification(_) | Self::NotWhatWasMeant => {
                 "nothing was written; check the authority's certificates and its clock".to_owned()
             }
+            Self::UnknownToken { .. } => {
+                "find out who signed that token: if its signer is compromised, revoke it with --standing".to_owned()
+            }
+            Self::UpdatesDiffer(_) => "keep one file for each update".to_owned(),
+            Self::SignedAlready(_) => "have another officer sign it".to_owned(),
+            Self::OwnRootMissing => "renew the token root first, so that the next one can take over".to_owned(),
             Self::Object { reason, .. } => match reason.remedy() {
                 countersign_common::Remedy::UpgradeVerifier => "install a later release of this program".to_owned(),
                 _ => "get the file again from where it came; a token is issued anew in a moment".to_owned(),

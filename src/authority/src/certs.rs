@@ -1,4 +1,4 @@
-//! Making certificates (RFC 5280): the two roots, the token signer and the holders.
+//! Making certificates (RFC 5280): the two roots, the signers and the holders.
 //!
 //! The certificate is assembled here and its digest is signed by a [`SigningKey`], wherever that key may live.
 
@@ -50,8 +50,24 @@ pub(crate) enum Role {
     HolderRoot,
     /// Signs tokens.
     TokenSigner,
+    /// Signs token lists, and the manifests of bundles.
+    ListSigner,
+    /// Signs updates of the token anchors.
+    AnchorsSigner,
     /// Signs activation challenges, with an e-mail address where one was given.
     Holder { email: Option<String> },
+}
+
+impl Role {
+    /// What a signer of the authority may sign.
+    pub(crate) const fn extended_key_usage(&self) -> Option<ObjectIdentifier> {
+        match self {
+            Self::TokenSigner => Some(oid::EKU_TOKEN_SIGNING),
+            Self::ListSigner => Some(oid::EKU_LIST_SIGNING),
+            Self::AnchorsSigner => Some(oid::EKU_ANCHORS_SIGNING),
+            Self::TokenRoot | Self::HolderRoot | Self::Holder { .. } => None,
+        }
+    }
 }
 
 /// A name of the authority's own: common name and organization.
@@ -129,7 +145,8 @@ fn serial() -> Result<SerialNumber, Error> {
     Ok(SerialNumber::new(&octets)?)
 }
 
-fn x509_time(time: Time) -> Result<x509_cert::time::Time, Error> {
+/// A time as certificates and lists have it (RFC 5280 4.1.2.5).
+pub(crate) fn x509_time(time: Time) -> Result<x509_cert::time::Time, Error> {
     Ok(x509_cert::time::Time::from_str(&time.to_string())?)
 }
 
@@ -164,21 +181,21 @@ impl BuilderProfile for Profile {
         let mut extensions = Extensions(Vec::new());
         let usages = match self.role {
             Role::TokenRoot | Role::HolderRoot => KeyUsages::KeyCertSign | KeyUsages::CRLSign,
-            Role::TokenSigner => KeyUsages::DigitalSignature.into(),
+            Role::TokenSigner | Role::ListSigner | Role::AnchorsSigner => KeyUsages::DigitalSignature.into(),
             Role::Holder { .. } => KeyUsages::DigitalSignature | KeyUsages::NonRepudiation,
         };
         let depth = match self.role {
             Role::TokenRoot => Some(1),
             Role::HolderRoot => Some(0),
-            Role::TokenSigner | Role::Holder { .. } => None,
+            Role::TokenSigner | Role::ListSigner | Role::AnchorsSigner | Role::Holder { .. } => None,
         };
         if let Some(depth) = depth {
             let constraints = BasicConstraints { ca: true, path_len_constraint: Some(depth) };
             extensions.add(pkix::BASIC_CONSTRAINTS, true, &constraints)?;
         }
         extensions.add(pkix::KEY_USAGE, true, &KeyUsage(usages))?;
-        if self.role == Role::TokenSigner {
-            extensions.add(pkix::EXTENDED_KEY_USAGE, false, &ExtendedKeyUsage(vec![oid::EKU_TOKEN_SIGNING]))?;
+        if let Some(usage) = self.role.extended_key_usage() {
+            extensions.add(pkix::EXTENDED_KEY_USAGE, false, &ExtendedKeyUsage(vec![usage]))?;
         }
         let identifier = SubjectKeyIdentifier(key_identifier(&own)?);
         extensions.add(pkix::SUBJECT_KEY_IDENTIFIER, false, &identifier)?;
@@ -205,7 +222,7 @@ impl Extensions {
 }
 
 /// The leftmost 160 bits of SHA-256 of the key's BIT STRING (RFC 7093 2, method 1).
-fn key_identifier(spki: &SubjectPublicKeyInfoRef<'_>) -> der::Result<OctetString> {
+pub(crate) fn key_identifier(spki: &SubjectPublicKeyInfoRef<'_>) -> der::Result<OctetString> {
     let digest = Sha256::digest(spki.subject_public_key.raw_bytes());
     OctetString::new(&digest[..20])
 }
@@ -290,7 +307,17 @@ mod tests {
     #[test]
     fn names_that_say_nothing_are_refused() {
         for text in ["", "Ada", "CN=", "O=Example", "CN=a\\0Ab", "CN=\\FF", &format!("CN={}", "x".repeat(65))] {
-            assert!(matches!(parse_name(text), Err(Error::Usage(_))), "{text:?}");
+            assert_eq!(parse_name(text).unwrap_err().code(), "CS-7001", "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_public_key_is_not_certified() {
+        let (name, key) = (parse_name("CN=Root").unwrap(), key(KeyAlgorithm::P256));
+        let root = Signer::new(root(Role::HolderRoot, &name, lifetime(40), &*key).unwrap(), key).unwrap();
+        for spki in [&b""[..], b"\x30\x00", &root.key().spki()[1..]] {
+            let refused = issue(Role::Holder { email: None }, &name, lifetime(3), spki, &root);
+            assert_eq!(refused.unwrap_err().code(), "CS-7032");
         }
     }
 }

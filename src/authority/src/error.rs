@@ -2,7 +2,7 @@
 
 use crate::lint::Finding;
 use core::fmt;
-use countersign_common::Reason;
+use countersign_common::{Reason, Time};
 use std::path::{Path, PathBuf};
 
 /// Why a command was not carried out.
@@ -17,6 +17,11 @@ pub enum Error {
     AuthorityExists(PathBuf),
     /// The authority was founded by a later release.
     AuthorityNewer {
+        /// The version of its layout.
+        format: u32,
+    },
+    /// The authority was founded by an earlier release.
+    AuthorityOlder {
         /// The version of its layout.
         format: u32,
     },
@@ -66,6 +71,13 @@ pub enum Error {
         /// What is wrong.
         fault: String,
     },
+    /// A file of revocation lists cannot be used.
+    ListFile {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        fault: String,
+    },
     /// A secret is needed and there is neither a terminal nor a descriptor.
     NoTerminal(&'static str),
     /// A secret cannot be read from its descriptor.
@@ -102,6 +114,23 @@ pub enum Error {
     LedgerDamaged(String),
     /// The ledger has no such entry.
     NoEntry(String),
+    /// Several things begin so.
+    Ambiguous(String),
+    /// No root of this authority issued the certificate.
+    NotIssuedHere(String),
+    /// It is revoked already.
+    RevokedAlready(String),
+    /// It is not on hold.
+    NotOnHold(String),
+    /// The key in use was revoked.
+    SignerRevoked(&'static str),
+    /// The clock is behind the last list.
+    ClockBehindList {
+        /// The clock.
+        now: Time,
+        /// When the last list was issued.
+        issued: Time,
+    },
     /// The customer is not known yet, and the name was not given.
     CustomerName(String),
     /// The token to supersede is for another customer or product.
@@ -112,6 +141,19 @@ pub enum Error {
     Verification(Reason),
     /// What was signed does not say what it was meant to say.
     NotWhatWasMeant,
+    /// The record names a token that this ledger does not have.
+    UnknownToken {
+        /// Which file.
+        path: PathBuf,
+        /// The token's id.
+        id: String,
+    },
+    /// The objects of an anchors update are not signatures over one body.
+    UpdatesDiffer(PathBuf),
+    /// The key has signed the update already.
+    SignedAlready(String),
+    /// The update would leave the authority without its own token root.
+    OwnRootMissing,
     /// The file is not one of our objects.
     Object {
         /// Which file.
@@ -161,6 +203,8 @@ impl Error {
         ("CS-7010", "description of a machine cannot be read"),
         ("CS-7011", "certificate file cannot be used"),
         ("CS-7012", "private key where an object was expected"),
+        ("CS-7013", "file of revocation lists cannot be used"),
+        ("CS-7014", "authority founded by an earlier release"),
         ("CS-7020", "secret needed and no terminal"),
         ("CS-7021", "descriptor of a secret cannot be read"),
         ("CS-7022", "wrong passphrase"),
@@ -176,12 +220,22 @@ impl Error {
         ("CS-7042", "no such entry in the ledger"),
         ("CS-7043", "name of a new customer missing"),
         ("CS-7044", "token to supersede is another's"),
+        ("CS-7045", "several things begin so"),
+        ("CS-7046", "no root of this authority issued the certificate"),
+        ("CS-7047", "revoked already"),
+        ("CS-7048", "nothing on hold"),
         ("CS-7050", "refused by the lint"),
         ("CS-7051", "what was signed does not verify"),
         ("CS-7052", "what was signed is not what was meant"),
+        ("CS-7053", "key in use revoked"),
+        ("CS-7054", "clock behind the last list"),
         ("CS-7060", "slot of the card occupied"),
         ("CS-7061", "card did not prove possession of the key"),
         ("CS-7062", "card gave back another certificate"),
+        ("CS-7070", "record under a token that the ledger does not have"),
+        ("CS-7071", "signatures over different anchors updates"),
+        ("CS-7072", "anchors update signed by this key already"),
+        ("CS-7073", "anchors update without the authority's own root"),
     ];
 
     /// The stable code.
@@ -199,6 +253,8 @@ impl Error {
             Self::MachineFile { .. } => "CS-7010",
             Self::CertificateFile { .. } => "CS-7011",
             Self::PrivateKey(_) => "CS-7012",
+            Self::ListFile { .. } => "CS-7013",
+            Self::AuthorityOlder { .. } => "CS-7014",
             Self::NoTerminal(_) => "CS-7020",
             Self::Descriptor { .. } => "CS-7021",
             Self::WrongPassphrase => "CS-7022",
@@ -214,14 +270,24 @@ impl Error {
             Self::NoEntry(_) => "CS-7042",
             Self::CustomerName(_) => "CS-7043",
             Self::OtherToken(_) => "CS-7044",
+            Self::Ambiguous(_) => "CS-7045",
+            Self::NotIssuedHere(_) => "CS-7046",
+            Self::RevokedAlready(_) => "CS-7047",
+            Self::NotOnHold(_) => "CS-7048",
             Self::Lint(_) => "CS-7050",
             Self::Verification(_) => "CS-7051",
             Self::NotWhatWasMeant => "CS-7052",
+            Self::SignerRevoked(_) => "CS-7053",
+            Self::ClockBehindList { .. } => "CS-7054",
             Self::Object { reason, .. } => reason.code(),
             Self::Card(error) => error.code(),
             Self::SlotOccupied { .. } => "CS-7060",
             Self::NoPossession => "CS-7061",
             Self::CardReadBack => "CS-7062",
+            Self::UnknownToken { .. } => "CS-7070",
+            Self::UpdatesDiffer(_) => "CS-7071",
+            Self::SignedAlready(_) => "CS-7072",
+            Self::OwnRootMissing => "CS-7073",
         }
     }
 
@@ -236,7 +302,15 @@ impl Error {
             | Self::NotWhatWasMeant
             | Self::Object { .. }
             | Self::OtherToken(_)
+            | Self::NotIssuedHere(_)
+            | Self::NotOnHold(_)
+            | Self::OwnRootMissing
             | Self::PrivateKey(_)
+            | Self::RevokedAlready(_)
+            | Self::SignedAlready(_)
+            | Self::SignerRevoked(_)
+            | Self::UnknownToken { .. }
+            | Self::UpdatesDiffer(_)
             | Self::SlotOccupied { .. }
             | Self::WeakPassphrase => Outcome::Refused,
             _ => Outcome::CouldNot,
@@ -260,6 +334,7 @@ impl fmt::Display for Error {
             Self::NoAuthority(path) => write!(f, "{} is not an authority's folder", path.display()),
             Self::AuthorityExists(path) => write!(f, "{} exists already", path.display()),
             Self::AuthorityNewer { format } => write!(f, "the authority has the layout {format} of a later release"),
+            Self::AuthorityOlder { format } => write!(f, "the authority has the layout {format} of an earlier release"),
             Self::AuthorityDamaged { path, fault } => write!(f, "{} is damaged: {fault}", path.display()),
             Self::FileExists(path) => write!(f, "{} exists already", path.display()),
             Self::File { path, fault } => write!(f, "{}: {fault}", path.display()),
@@ -268,6 +343,7 @@ impl fmt::Display for Error {
             Self::Profile { path, line: None, fault } => write!(f, "{}: {fault}", path.display()),
             Self::MachineFile { path, fault } => write!(f, "{} does not describe a machine: {fault}", path.display()),
             Self::CertificateFile { path, fault } => write!(f, "{}: {fault}", path.display()),
+            Self::ListFile { path, fault } => write!(f, "{}: {fault}", path.display()),
             Self::NoTerminal(_) => f.write_str("a secret is needed, and there is no terminal to ask at"),
             Self::Descriptor { number, fault } => write!(f, "descriptor {number} cannot be read: {fault}"),
             Self::WrongPassphrase => f.write_str("wrong passphrase"),
@@ -281,6 +357,14 @@ impl fmt::Display for Error {
             Self::Ledger(fault) => write!(f, "the ledger failed: {fault}"),
             Self::LedgerDamaged(fault) => write!(f, "the ledger is damaged: {fault}"),
             Self::NoEntry(id) => write!(f, "the ledger has no entry {id}"),
+            Self::Ambiguous(id) => write!(f, "several things begin with {id}"),
+            Self::NotIssuedHere(subject) => write!(f, "no root of this authority issued the certificate of {subject}"),
+            Self::RevokedAlready(what) => write!(f, "{what} is revoked already"),
+            Self::NotOnHold(what) => write!(f, "{what} is not on hold"),
+            Self::SignerRevoked(role) => write!(f, "the {} in use is revoked", role.replace('-', " ")),
+            Self::ClockBehindList { now, issued } => {
+                write!(f, "it is {now}, and the last list was issued {issued}: numbers and dates must rise together")
+            }
             Self::CustomerName(id) => write!(f, "the customer {id} is new, and has no name yet"),
             Self::OtherToken(what) => write!(f, "the token to supersede has another {what}"),
             Self::Lint(findings) => {
@@ -293,6 +377,12 @@ impl fmt::Display for Error {
             }
             Self::Verification(reason) => write!(f, "what was signed does not verify: {reason}"),
             Self::NotWhatWasMeant => f.write_str("what was signed is not what was meant"),
+            Self::UnknownToken { path, id } => {
+                write!(f, "{} is under the token {id}, which this ledger does not have", path.display())
+            }
+            Self::UpdatesDiffer(path) => write!(f, "{} holds signatures over different updates", path.display()),
+            Self::SignedAlready(subject) => write!(f, "{subject} has signed this update already"),
+            Self::OwnRootMissing => f.write_str("the update leaves out this authority's own token root"),
             Self::Object { path, reason } => write!(f, "{}: {reason}", path.display()),
             Self::PrivateKey(path) => write!(f, "{} holds a private key", path.display()),
             Self::Card(error) => error.fmt(f),

@@ -19,6 +19,13 @@ pub(crate) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
     if octets.len() > limit { Err(Error::FileTooLarge { path: path.to_owned(), limit }) } else { Ok(octets) }
 }
 
+/// Whether a file begins with an octet.
+pub(crate) fn begins_with(path: &Path, octet: u8) -> Result<bool, Error> {
+    let mut first = [0];
+    let read = File::open(path).and_then(|mut file| file.read(&mut first)).map_err(|fault| Error::file(path, fault))?;
+    Ok(read == 1 && first[0] == octet)
+}
+
 /// Reads a text file that must not be larger than a limit.
 pub(crate) fn read_text(path: &Path, limit: usize) -> Result<String, Error> {
     String::from_utf8(read(path, limit)?)
@@ -36,6 +43,22 @@ pub(crate) fn write_new(path: &Path, mode: u32, octets: &[u8]) -> Result<(), Err
         ErrorKind::AlreadyExists => Error::FileExists(path.to_owned()),
         _ => Error::file(path, fault),
     })
+}
+
+/// Replaces a file as a whole, or makes it: a power cut leaves the one or the other. Only for what can be made again.
+pub(crate) fn replace(path: &Path, octets: &[u8]) -> Result<(), Error> {
+    let folder = parent(path);
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".countersign-")
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(&folder)
+        .map_err(|fault| Error::file(&folder, fault))?;
+    temporary
+        .write_all(octets)
+        .and_then(|()| temporary.as_file().sync_all())
+        .map_err(|fault| Error::file(path, fault))?;
+    temporary.persist(path).map_err(|failure| Error::file(path, failure.error))?;
+    sync_folder(&folder)
 }
 
 /// A place for a file that will appear whole or not at all. Reserving shows early that the folder is there and can

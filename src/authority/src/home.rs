@@ -2,28 +2,34 @@
 //!
 //! ```text
 //! authority.toml      layout version, organization, day of founding
-//! anchors.pem         the token root: goes into the product
-//! holder-roots.pem    the root of the holders enrolled here
-//! token-signer.pem    the certificate that signs tokens
-//! keys/*.key.pem      their keys, encrypted, 0600
-//! ledger.sqlite       what was issued
+//! anchors.pem         the token anchors: go into the product
+//! holder-roots.pem    the roots of the holders enrolled here
+//! ROLE.pem            the first certificate of each role; ROLE-2.pem the second, and so on
+//! keys/ROLE.key.pem   their keys, encrypted, 0600
+//! ledger.sqlite       what was issued and revoked
 //! ```
+//!
+//! The last certificate of a role that the ledger has is the one in use. Those before stay: a root goes on signing the
+//! list of what it issued.
 
 use crate::{
+    certs,
     error::Error,
     files,
     keys::{FileKey, Signer},
+    ledger::Ledger,
 };
-use countersign_common::{Certificate, MAX_FILE_SIZE, decode_certificates};
+use countersign_common::{Certificate, MAX_FILE_SIZE, decode_certificates, encode_certificate};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// The version of the folder's layout.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// The largest authority.toml that is read, in octets.
 const MAX_SETTINGS: usize = 64 * 1024;
 
 const SETTINGS: &str = "authority.toml";
+const ANCHORS: &str = "anchors.pem";
 
 /// What authority.toml says.
 #[derive(Debug, Deserialize, Serialize)]
@@ -49,38 +55,88 @@ pub(crate) enum Role {
     TokenRoot,
     HolderRoot,
     TokenSigner,
+    ListSigner,
+    AnchorsSigner,
 }
 
 impl Role {
-    fn key_file(self) -> &'static str {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::TokenRoot, Self::HolderRoot, Self::TokenSigner, Self::ListSigner, Self::AnchorsSigner];
+
+    /// As the command line, the ledger and the files have it.
+    pub(crate) const fn slug(self) -> &'static str {
         match self {
-            Self::TokenRoot => "keys/token-root.key.pem",
-            Self::HolderRoot => "keys/holder-root.key.pem",
-            Self::TokenSigner => "keys/token-signer.key.pem",
+            Self::TokenRoot => "token-root",
+            Self::HolderRoot => "holder-root",
+            Self::TokenSigner => "token-signer",
+            Self::ListSigner => "list-signer",
+            Self::AnchorsSigner => "anchors-signer",
         }
     }
 
-    fn certificate_file(self) -> &'static str {
+    /// The role of a name that [`Self::slug`] gives.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.slug() == name)
+    }
+
+    /// For people, as in "the token signer".
+    pub(crate) fn name(self) -> String {
+        self.slug().replace('-', " ")
+    }
+
+    /// What its certificate is for.
+    pub(crate) const fn certified_as(self) -> certs::Role {
         match self {
-            Self::TokenRoot => "anchors.pem",
-            Self::HolderRoot => "holder-roots.pem",
-            Self::TokenSigner => "token-signer.pem",
+            Self::TokenRoot => certs::Role::TokenRoot,
+            Self::HolderRoot => certs::Role::HolderRoot,
+            Self::TokenSigner => certs::Role::TokenSigner,
+            Self::ListSigner => certs::Role::ListSigner,
+            Self::AnchorsSigner => certs::Role::AnchorsSigner,
         }
     }
 
-    /// For questions, as in "Passphrase of the token signer".
-    pub(crate) fn name(self) -> &'static str {
+    /// The common name of its certificate by the place among those of the role. Each has its own: lists are told apart
+    /// by the names of those who sign them.
+    pub(crate) fn common_name(self, place: usize) -> String {
+        let words = match self {
+            Self::TokenRoot => "Activation Token Root",
+            Self::HolderRoot => "Activation Holder Root",
+            Self::TokenSigner => "Activation Token Signer",
+            Self::ListSigner => "Activation List Signer",
+            Self::AnchorsSigner => "Activation Anchors Signer",
+        };
+        if place == 1 { words.to_owned() } else { format!("{words} {place}") }
+    }
+
+    /// The file of all certificates of the role that are relied on, where there may be several.
+    pub(crate) const fn collection(self) -> Option<&'static str> {
         match self {
-            Self::TokenRoot => "token root",
-            Self::HolderRoot => "holder root",
-            Self::TokenSigner => "token signer",
+            Self::TokenRoot => Some(ANCHORS),
+            Self::HolderRoot => Some("holder-roots.pem"),
+            _ => None,
         }
+    }
+
+    /// The name of the files of the certificate at a place.
+    pub(crate) fn file_name(self, place: usize) -> String {
+        if place == 1 { self.slug().to_owned() } else { format!("{}-{place}", self.slug()) }
+    }
+
+    fn key_file(self, place: usize) -> String {
+        format!("keys/{}.key.pem", self.file_name(place))
+    }
+
+    fn certificate_file(self, place: usize) -> String {
+        format!("{}.pem", self.file_name(place))
     }
 }
 
 /// An authority's folder that was found to be one.
 pub(crate) struct Home {
     path: PathBuf,
+    organization: String,
+    /// How many certificates each role has had, in the order of [`Role::ALL`]; the last one is in use.
+    places: [usize; 5],
 }
 
 impl Home {
@@ -95,15 +151,21 @@ impl Home {
             }
             error => error,
         })?;
-        // The version first: what else a later release writes is not known here.
+        // The version first: what else another release writes is not known here.
         let table: toml::Table = toml::from_str(&text).map_err(|error| Error::damaged(&file, error.message()))?;
         match table.get("format").and_then(toml::Value::as_integer).map(u32::try_from) {
             Some(Ok(FORMAT)) => {}
             Some(Ok(format)) if format > FORMAT => return Err(Error::AuthorityNewer { format }),
+            Some(Ok(format)) => return Err(Error::AuthorityOlder { format }),
             _ => return Err(Error::damaged(&file, "no version of the layout")),
         }
-        let _: Settings = toml::from_str(&text).map_err(|error| Error::damaged(&file, error.message()))?;
-        Ok(Self { path: path.to_owned() })
+        let settings: Settings = toml::from_str(&text).map_err(|error| Error::damaged(&file, error.message()))?;
+        let mut home = Self { path: path.to_owned(), organization: settings.organization, places: [1; 5] };
+        let ledger = home.ledger()?;
+        for (place, role) in home.places.iter_mut().zip(Role::ALL) {
+            *place = 1 + ledger.renewals(role.slug())?;
+        }
+        Ok(home)
     }
 
     /// Writes a new authority into an empty folder: the settings, and each key with its certificate.
@@ -112,13 +174,49 @@ impl Home {
         let keys = folder.join("keys");
         std::fs::DirBuilder::new().mode(0o700).create(&keys).map_err(|fault| Error::file(&keys, fault))?;
         for (role, certificate, key) in parts {
-            let pem = countersign_common::encode_certificate(certificate);
-            files::write_new(&folder.join(role.certificate_file()), 0o644, pem.as_bytes())?;
-            files::write_new(&folder.join(role.key_file()), 0o600, key.as_bytes())?;
+            let pem = encode_certificate(certificate);
+            files::write_new(&folder.join(role.certificate_file(1)), 0o644, pem.as_bytes())?;
+            files::write_new(&folder.join(role.key_file(1)), 0o600, key.as_bytes())?;
+            if let Some(collection) = role.collection() {
+                files::write_new(&folder.join(collection), 0o644, pem.as_bytes())?;
+            }
         }
         files::sync_folder(&keys)?;
         let text = toml::to_string(settings).map_err(|error| Error::damaged(folder, error))?;
         files::write_new(&folder.join(SETTINGS), 0o644, text.as_bytes())
+    }
+
+    /// Adds a key and its certificate beside those that the role has; they are in use once the ledger has the
+    /// certificate. What a renewal that was cut off left at this place goes.
+    pub(crate) fn add(&self, role: Role, place: usize, certificate: &[u8], key: &str) -> Result<(), Error> {
+        let certificate_file = self.path.join(role.certificate_file(place));
+        let key_file = self.path.join(role.key_file(place));
+        if certificate_file.exists() {
+            let left_behind = self.certificate_at(role, place)?;
+            if let Some(collection) = role.collection() {
+                let mut all = self.collected(collection)?;
+                all.retain(|der| *der != left_behind);
+                self.replace_collection(collection, &all)?;
+            }
+        }
+        for file in [&certificate_file, &key_file] {
+            match std::fs::remove_file(file) {
+                Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => return Err(Error::file(file, fault)),
+                _ => {}
+            }
+        }
+        files::write_new(&key_file, 0o600, key.as_bytes())?;
+        files::write_new(&certificate_file, 0o644, encode_certificate(certificate).as_bytes())?;
+        files::sync_folder(&self.path.join("keys"))?;
+        files::sync_folder(&self.path)?;
+        match role.collection() {
+            Some(collection) => {
+                let mut all = self.collected(collection)?;
+                all.push(certificate.to_vec());
+                self.replace_collection(collection, &all)
+            }
+            None => Ok(()),
+        }
     }
 
     /// The ledger's file in a folder.
@@ -126,29 +224,79 @@ impl Home {
         folder.join("ledger.sqlite")
     }
 
+    /// Opens the ledger.
+    pub(crate) fn ledger(&self) -> Result<Ledger, Error> {
+        Ledger::open(&Self::ledger_file(&self.path))
+    }
+
     /// Where this authority is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// DER of a certificate.
+    /// Name of the organization.
+    pub(crate) fn organization(&self) -> &str {
+        &self.organization
+    }
+
+    /// The place of the certificate in use among those of its role, counted from 1.
+    pub(crate) fn place(&self, role: Role) -> usize {
+        Role::ALL.into_iter().zip(self.places).find(|(of, _)| *of == role).map_or(1, |(_, place)| place)
+    }
+
+    /// DER of the certificate in use.
     pub(crate) fn certificate(&self, role: Role) -> Result<Vec<u8>, Error> {
-        let path = self.path.join(role.certificate_file());
-        let file = files::read(&path, MAX_FILE_SIZE)?;
-        let mut certificates = decode_certificates(&file).map_err(|reason| Error::damaged(&path, reason))?;
+        self.certificate_at(role, self.place(role))
+    }
+
+    fn certificate_at(&self, role: Role, place: usize) -> Result<Vec<u8>, Error> {
+        let file = role.certificate_file(place);
+        let mut certificates = self.collected(&file)?;
         match (certificates.pop(), certificates.is_empty()) {
-            (Some(der), true) => {
-                Certificate::from_der(&der).map_err(|error| Error::damaged(&path, error))?;
-                Ok(der)
-            }
-            _ => Err(Error::damaged(&path, "not one certificate")),
+            (Some(der), true) => Ok(der),
+            _ => Err(Error::damaged(&self.path.join(file), "not one certificate")),
         }
     }
 
-    /// Opens a key, and holds it against its certificate.
+    /// DER of the token anchors: what goes into the product.
+    pub(crate) fn anchors(&self) -> Result<Vec<Vec<u8>>, Error> {
+        self.collected(ANCHORS)
+    }
+
+    /// DER of the roots of the holders enrolled here.
+    pub(crate) fn holder_roots(&self) -> Result<Vec<Vec<u8>>, Error> {
+        self.collected("holder-roots.pem")
+    }
+
+    /// Replaces the token anchors as a whole.
+    pub(crate) fn replace_anchors(&self, all: &[Vec<u8>]) -> Result<(), Error> {
+        self.replace_collection(ANCHORS, all)
+    }
+
+    fn collected(&self, file: &str) -> Result<Vec<Vec<u8>>, Error> {
+        let path = self.path.join(file);
+        let text = files::read(&path, MAX_FILE_SIZE)?;
+        let certificates = decode_certificates(&text).map_err(|reason| Error::damaged(&path, reason))?;
+        for der in &certificates {
+            Certificate::from_der(der).map_err(|error| Error::damaged(&path, error))?;
+        }
+        Ok(certificates)
+    }
+
+    fn replace_collection(&self, file: &str, all: &[Vec<u8>]) -> Result<(), Error> {
+        let text: String = all.iter().map(|der| encode_certificate(der)).collect();
+        files::replace(&self.path.join(file), text.as_bytes())
+    }
+
+    /// Opens the key in use, and holds it against its certificate.
     pub(crate) fn signer(&self, role: Role, passphrase: &str) -> Result<Signer, Error> {
-        let certificate = self.certificate(role)?;
-        let key = FileKey::open(&self.path.join(role.key_file()), passphrase)?;
+        self.signer_at(role, self.place(role), passphrase)
+    }
+
+    /// Opens a key that was in use, and holds it against its certificate.
+    pub(crate) fn signer_at(&self, role: Role, place: usize, passphrase: &str) -> Result<Signer, Error> {
+        let certificate = self.certificate_at(role, place)?;
+        let key = FileKey::open(&self.path.join(role.key_file(place)), passphrase)?;
         Signer::new(certificate, Box::new(key))
     }
 }

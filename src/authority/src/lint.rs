@@ -6,6 +6,7 @@ use countersign_common::{
     Certificate, ComparisonOutcome, MachineComparison, Reason, Time,
     token::{HolderAnchor, ListedMachine, MachineBinding, Token},
 };
+use std::path::Path;
 
 /// A window longer than this is not short, in seconds: 90 days.
 const SHORT_WINDOW: i64 = 90 * 86_400;
@@ -45,6 +46,9 @@ impl Finding {
         ("CS-7126", "two listed machines that cannot be told apart"),
         ("CS-7127", "term that the verifiers of this release refuse, allowed"),
         ("CS-7128", "card with the management key it was delivered with"),
+        ("CS-7129", "token that needs a list which was not issued yet"),
+        ("CS-7130", "record received after its holder was revoked"),
+        ("CS-7131", "revoked token in the bundle"),
     ];
 
     /// A card that everybody can manage.
@@ -53,6 +57,26 @@ impl Finding {
             code: "CS-7128",
             fact: "the card has the management key it was delivered with, which everybody knows".to_owned(),
             advice: "change it with the tool of the card's maker, or anybody who holds the card can replace its key",
+            severity: Severity::Warning,
+        }
+    }
+
+    /// A record that came too late to stand.
+    pub(crate) fn received_late(file: &Path, subject: &str) -> Self {
+        Self {
+            code: "CS-7130",
+            fact: format!("{}: {subject} was revoked before it came back", file.display()),
+            advice: "it is noted, but no list will vouch for it: have the machine activated again by somebody else",
+            severity: Severity::Warning,
+        }
+    }
+
+    /// A token that nobody can use.
+    pub(crate) fn revoked_token(id: &str) -> Self {
+        Self {
+            code: "CS-7131",
+            fact: format!("the token {id} is revoked, and the lists say so"),
+            advice: "leave it out, unless it is there for the machines that it activated before",
             severity: Severity::Warning,
         }
     }
@@ -67,9 +91,13 @@ impl Finding {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Circumstances<'a> {
     pub(crate) now: Time,
-    pub(crate) token_root: &'a Certificate<'a>,
-    pub(crate) holder_root: &'a Certificate<'a>,
+    /// SubjectPublicKeyInfo of each token anchor.
+    pub(crate) anchor_keys: &'a [Vec<u8>],
+    /// SubjectPublicKeyInfo of each holder root of this authority.
+    pub(crate) holder_root_keys: &'a [Vec<u8>],
     pub(crate) token_signer: &'a Certificate<'a>,
+    /// The number of the newest token list.
+    pub(crate) newest_list: Option<u64>,
     pub(crate) for_newer_verifier: bool,
 }
 
@@ -138,7 +166,11 @@ fn times(token: &Token, circumstances: &Circumstances<'_>, findings: &mut Findin
             token_signer.not_before(),
             token_signer.not_after()
         );
-        findings.error("CS-7106", fact, "set the clock if it is wrong; otherwise found a new authority");
+        findings.error(
+            "CS-7106",
+            fact,
+            "set the clock if it is wrong; otherwise: countersign-authority renew token-signer",
+        );
     } else if closes > token_signer.not_after() {
         let fact = format!(
             "machines may be activated until {closes}, the token signer's certificate ends {}",
@@ -156,6 +188,17 @@ fn times(token: &Token, circumstances: &Circumstances<'_>, findings: &mut Findin
             format!("any number of machines may be activated until {closes}"),
             "list the machines with --machine, or keep the window below 90 days: nothing else bounds it offline",
         );
+    }
+    if let Some(lists) = &token.lists {
+        let needed = lists.oldest_number.unwrap_or(1);
+        if circumstances.newest_list.is_none_or(|newest| newest < needed) {
+            let newest = circumstances.newest_list.map_or("none".to_owned(), |number| number.to_string());
+            findings.warning(
+                "CS-7129",
+                format!("machines need the token list {needed} or a later one, and the newest issued is {newest}"),
+                "issue it with countersign-authority crl, or nobody can activate; it travels in a bundle",
+            );
+        }
     }
     for entitlement in token.entitlements.iter().flatten() {
         if let Some(end) = entitlement.not_after.filter(|end| end.0 < opens) {
@@ -175,14 +218,15 @@ fn grants(token: &Token, circumstances: &Circumstances<'_>, findings: &mut Findi
                 Ok(anchor) => {
                     let subject = anchor.subject_text();
                     let signs = anchor.key_usage().is_none_or(|usage| usage.key_cert_sign());
-                    if anchor.spki() == circumstances.token_root.spki() {
-                        let fact = format!("grant {number} names the token root as holder anchor");
+                    if circumstances.anchor_keys.iter().any(|key| key == anchor.spki()) {
+                        let fact = format!("grant {number} names a token root as holder anchor");
                         findings.error("CS-7104", fact, ADVICE);
                     } else if !anchor.is_ca() || !signs || anchor.public_key().is_err() {
                         let fact = format!("grant {number}: {subject} is no CA that a verifier accepts");
                         findings.error("CS-7104", fact, ADVICE);
                     }
-                    (anchor.spki() != circumstances.holder_root.spki()).then_some(subject)
+                    let own = circumstances.holder_root_keys.iter().any(|key| key == anchor.spki());
+                    (!own).then_some(subject)
                 }
                 Err(error) => {
                     findings.error("CS-7104", format!("grant {number}: {error}"), ADVICE);

@@ -196,6 +196,9 @@ fn override_by_flags(profile: &mut Profile, flags: Issue) -> Result<(), Error> {
     set(&mut profile.terms.renew_after, flags.renew_after);
     set(&mut profile.terms.grace, flags.grace);
     set(&mut profile.terms.notification, flags.notification);
+    if !flags.clock_repair_anchor.is_empty() {
+        profile.terms.clock_repair.get_or_insert_default().timestamp_anchors = flags.clock_repair_anchor;
+    }
 
     if !flags.holder_anchor.is_empty() {
         profile.grants.clear();
@@ -292,7 +295,7 @@ fn grants(tables: &[GrantTable], holder_root: &[u8]) -> Result<Vec<Grant>, Error
 }
 
 /// DER of the one certificate in a file.
-fn certificate(path: &Path) -> Result<Vec<u8>, Error> {
+pub(crate) fn certificate(path: &Path) -> Result<Vec<u8>, Error> {
     let refused = |fault: String| Error::CertificateFile { path: path.to_owned(), fault };
     let file = files::read(path, MAX_FILE_SIZE)?;
     let mut certificates = decode_certificates(&file).map_err(|reason| refused(reason.to_string()))?;

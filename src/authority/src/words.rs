@@ -1,12 +1,15 @@
 //! The spelling of terms, the same in flags and in profiles.
 
+use clap::ValueEnum;
 use core::str::FromStr;
-use countersign_common::{ComponentKind, Time};
 use countersign_common::{
-    Digest32, Octets,
+    ComponentKind, Digest32, Octets, Time,
     token::{AltNameForm, AltNamePattern, AttributePattern, ComponentRule, Criterion, MAX_INTERVAL, TpmRule},
+    token_list::TokenRevocation,
 };
 use der::asn1::ObjectIdentifier;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use std::path::PathBuf;
 
 /// A number of seconds, typed as `365d`, `12h` or `1y 6months`.
@@ -24,6 +27,86 @@ impl FromStr for Interval {
             .filter(|seconds| (1..=MAX_INTERVAL).contains(seconds) && duration.subsec_nanos() == 0)
             .map(Self)
             .ok_or_else(|| format!("{text:?} is not between one second and a century"))
+    }
+}
+
+/// Why something is revoked, in the spelling of RFC 5280 5.3.1.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "camelCase")]
+#[value(rename_all = "camelCase")]
+pub enum RevocationWord {
+    /// Nothing is said.
+    Unspecified,
+    /// Somebody else has the key, or may have. Certificates only.
+    KeyCompromise,
+    /// The holder or customer has changed.
+    AffiliationChanged,
+    /// Another one took its place.
+    Superseded,
+    /// It is no longer needed.
+    CessationOfOperation,
+    /// Suspended; may be lifted.
+    CertificateHold,
+    /// The holder or customer lost the right to it.
+    PrivilegeWithdrawn,
+}
+
+impl RevocationWord {
+    /// The name of RFC 5280 5.3.1.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unspecified",
+            Self::KeyCompromise => "keyCompromise",
+            Self::AffiliationChanged => "affiliationChanged",
+            Self::Superseded => "superseded",
+            Self::CessationOfOperation => "cessationOfOperation",
+            Self::CertificateHold => "certificateHold",
+            Self::PrivilegeWithdrawn => "privilegeWithdrawn",
+        }
+    }
+
+    /// The number of CRLReason (RFC 5280 5.3.1).
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::Unspecified => 0,
+            Self::KeyCompromise => 1,
+            Self::AffiliationChanged => 3,
+            Self::Superseded => 4,
+            Self::CessationOfOperation => 5,
+            Self::CertificateHold => 6,
+            Self::PrivilegeWithdrawn => 9,
+        }
+    }
+
+    /// The reason as a token list has it; a token has no key that could be compromised.
+    pub(crate) const fn of_token(self) -> Option<TokenRevocation> {
+        Some(match self {
+            Self::Unspecified => TokenRevocation::Unspecified,
+            Self::KeyCompromise => return None,
+            Self::AffiliationChanged => TokenRevocation::AffiliationChanged,
+            Self::Superseded => TokenRevocation::Superseded,
+            Self::CessationOfOperation => TokenRevocation::CessationOfOperation,
+            Self::CertificateHold => TokenRevocation::CertificateHold,
+            Self::PrivilegeWithdrawn => TokenRevocation::PrivilegeWithdrawn,
+        })
+    }
+}
+
+/// An anchor and the end of its overlap, `SHA256=DATE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retirement {
+    /// The beginning of the SHA-256 of its certificate.
+    pub anchor: String,
+    /// The last second at which machines may be activated under it.
+    pub end: Time,
+}
+
+impl FromStr for Retirement {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (anchor, end) = text.split_once('=').ok_or("expected SHA256=DATE")?;
+        Ok(Self { anchor: anchor.to_ascii_lowercase(), end: last_second(end)? })
     }
 }
 
@@ -130,6 +213,11 @@ pub(crate) fn hex_octets(text: &str) -> Option<Vec<u8>> {
 /// Lower-case hexadecimal.
 pub(crate) fn to_hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// SHA-256 of something in lower-case hexadecimal.
+pub(crate) fn digest(octets: &[u8]) -> String {
+    to_hex(&Sha256::digest(octets))
 }
 
 /// A component that counts, `KIND` or `KIND:mandatory`.

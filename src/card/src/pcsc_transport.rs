@@ -291,3 +291,34 @@ fn reader_data_size(card: &Card) -> Option<u32> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use pcsc::Error;
+
+    use super::*;
+
+    #[test]
+    fn what_the_service_reports_has_a_code_of_its_own() {
+        for (error, code) in [
+            (Error::NoService, "CS-5001"),
+            (Error::ServiceStopped, "CS-5001"),
+            (Error::Shutdown, "CS-5001"),
+            (Error::NoReadersAvailable, "CS-5002"),
+            (Error::NoSmartcard, "CS-5006"),
+            (Error::RemovedCard, "CS-5006"),
+            (Error::ReaderUnavailable, "CS-5006"),
+            (Error::UnknownReader, "CS-5006"),
+            (Error::ResetCard, "CS-5007"),
+            (Error::SharingViolation, "CS-5008"),
+            (Error::Cancelled, "CS-5010"),
+            (Error::SystemCancelled, "CS-5010"),
+            (Error::UnpoweredCard, "CS-5011"),
+            (Error::UnresponsiveCard, "CS-5011"),
+            (Error::InternalError, "CS-5012"),
+            (Error::ProtoMismatch, "CS-5012"),
+        ] {
+            assert_eq!(fault(error).code(), code, "{error:?}");
+        }
+    }
+}

@@ -45,7 +45,8 @@ pub struct Piv<T: Transport> {
     pub(crate) pin_status: Option<PinStatus>,
     /// The certificate read last, by which the card is known again.
     known_certificate: Option<(Slot, [u8; 32])>,
-    /// A PIN or the management key was accepted, or may have been: the card is to be reset in the end.
+    /// A PIN or the management key was accepted, or may have been: the card is to be reset in the end. Selecting PIV once
+    /// more does not change that (SP 800-73 part 2, 3.1.1), only a reset does.
     pub(crate) unlocked: bool,
 }
 
@@ -209,7 +210,6 @@ impl<T: Transport> Piv<T> {
 
     fn open(&mut self) -> Result<(), Error> {
         self.pin_status = None;
-        self.unlocked = false;
         self.channel.extended = None;
         self.channel.transport.begin()?;
         let command = Command::with_reply(apdu::SELECT, 0x04, 0x00, PIV_AID);
@@ -233,6 +233,7 @@ impl<T: Transport> Piv<T> {
     pub(crate) fn read(&mut self, command: &Command) -> Result<Reply, Error> {
         match self.channel.exchange(command) {
             Err(Error::Transport(TransportError::CardReset)) => {
+                self.unlocked = false;
                 self.resume()?;
                 self.channel.exchange(command)
             }

@@ -162,7 +162,8 @@ mod tests {
     #[test]
     fn the_reader_meant_is_found_or_the_reason_is_told() {
         let name = |outcome: Result<&Reader, TransportError>| outcome.map(|reader| reader.name.clone());
-        assert_eq!(choose(&[], None), Err(TransportError::NoReader));
+        let code = |outcome: Result<&Reader, TransportError>| outcome.expect_err("a refusal").code();
+        assert_eq!(code(choose(&[], None)), "CS-5002");
         let unknown = TransportError::ReaderUnknown { name: "Acme".to_owned() };
         assert_eq!(choose(&[], Some("Acme")), Err(unknown));
 
@@ -175,6 +176,7 @@ mod tests {
         let both = vec!["Acme 00".to_owned(), "Acme 00 01".to_owned()];
         assert_eq!(choose(&two, None), Err(TransportError::Ambiguous { readers: both.clone() }));
         assert_eq!(choose(&two, Some("Acme")), Err(TransportError::Ambiguous { readers: both }));
+        assert_eq!(code(choose(&two, Some("Acme"))), "CS-5004");
         assert_eq!(name(choose(&two, Some("Acme 00"))), Ok("Acme 00".to_owned()), "the whole name counts first");
         assert_eq!(name(choose(&two, Some("01"))), Ok("Acme 00 01".to_owned()));
 

@@ -1,6 +1,7 @@
 //! PEM (RFC 7468), read strictly: one spelling for each object.
 
 use crate::reason::Reason;
+use countersign_pki::MAX_LIST_SIZE;
 use pem::{EncodeConfig, LineEnding, Pem};
 use std::borrow::Cow;
 
@@ -17,6 +18,8 @@ const MAX_CERTIFICATES: usize = 32;
 const CMS_LABEL: &str = "CMS";
 /// The label of certificates.
 const CERTIFICATE_LABEL: &str = "CERTIFICATE";
+/// The label of certificate revocation lists (RFC 7468 7).
+const CERTIFICATE_LIST_LABEL: &str = "X509 CRL";
 
 /// The DER of a token or record that came as PEM or DER.
 ///
@@ -36,6 +39,36 @@ pub fn decode_object(file: &[u8]) -> Result<Cow<'_, [u8]>, Reason> {
         }
     };
     if der.len() > MAX_OBJECT_SIZE { Err(Reason::TooLarge { limit: MAX_OBJECT_SIZE }) } else { Ok(der) }
+}
+
+/// The DER of each object in a file: one in DER, or PEM blocks one after the other, each as [`decode_object`] reads one.
+/// So is an update of trust anchors given, one block a signature.
+pub fn decode_objects(file: &[u8]) -> Result<Vec<Vec<u8>>, Reason> {
+    if file.len() > MAX_FILE_SIZE {
+        return Err(Reason::TooLarge { limit: MAX_FILE_SIZE });
+    }
+    let objects = if file.first() == Some(&0x30) { vec![file.to_vec()] } else { decode(file, CMS_LABEL)? };
+    let too_large = objects.iter().any(|der| der.len() > MAX_OBJECT_SIZE);
+    if too_large { Err(Reason::TooLarge { limit: MAX_OBJECT_SIZE }) } else { Ok(objects) }
+}
+
+/// The DER of a certificate revocation list that came as PEM or DER, at most 64 MiB of it.
+pub fn decode_certificate_list(file: &[u8]) -> Result<Cow<'_, [u8]>, Reason> {
+    // Base64 and its line breaks make a third more, and a little.
+    const LIMIT: usize = MAX_LIST_SIZE / 8 * 11;
+    if file.len() > LIMIT {
+        return Err(Reason::TooLarge { limit: LIMIT });
+    }
+    let der = if file.first() == Some(&0x30) {
+        Cow::Borrowed(file)
+    } else {
+        let mut blocks = decode(file, CERTIFICATE_LIST_LABEL)?;
+        match (blocks.pop(), blocks.is_empty()) {
+            (Some(der), true) => Cow::Owned(der),
+            _ => return Err(Reason::NotPem("expected one X509 CRL block")),
+        }
+    };
+    if der.len() > MAX_LIST_SIZE { Err(Reason::TooLarge { limit: MAX_LIST_SIZE }) } else { Ok(der) }
 }
 
 /// PEM of a token or record.
@@ -135,9 +168,32 @@ mod tests {
     }
 
     #[test]
+    fn several_objects_are_read_as_strictly_as_one() {
+        let (one, two) = (encode_object(&[0x30; 100]), encode_object(&[0x31; 60]));
+        let both = one.clone() + &two;
+        assert_eq!(decode_objects(both.as_bytes()).unwrap(), [vec![0x30; 100], vec![0x31; 60]]);
+        assert_eq!(decode_objects(&[0x30; 20]).unwrap(), [vec![0x30; 20]]);
+        for text in [String::new(), format!("{one}\n{two}"), format!("{one}x\n{two}"), format!("{both}x")] {
+            assert!(decode_objects(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn large_files_are_refused_unread() {
         assert_eq!(decode_object(&vec![0x30; MAX_FILE_SIZE + 1]), Err(Reason::TooLarge { limit: MAX_FILE_SIZE }));
         assert_eq!(decode_object(&vec![0x30; MAX_OBJECT_SIZE + 1]), Err(Reason::TooLarge { limit: MAX_OBJECT_SIZE }));
         assert!(decode_certificates(&vec![b'-'; MAX_FILE_SIZE + 1]).is_err());
+        assert!(decode_certificate_list(&vec![0x30; MAX_LIST_SIZE]).is_ok());
+        assert!(decode_certificate_list(&vec![0x30; MAX_LIST_SIZE + 1]).is_err());
+        assert!(decode_certificate_list(&vec![b'-'; MAX_LIST_SIZE / 8 * 11 + 1]).is_err());
+    }
+
+    #[test]
+    fn lists_have_a_label_of_their_own() {
+        let text = encode(CERTIFICATE_LIST_LABEL, &[0x30; 100]);
+        assert_eq!(decode_certificate_list(text.as_bytes()).unwrap(), &[0x30; 100][..]);
+        for text in [text.repeat(2), text.replace("X509 CRL", "CRL"), format!("Issuer: nobody\n{text}")] {
+            assert!(matches!(decode_certificate_list(text.as_bytes()), Err(Reason::NotPem(_))), "{text}");
+        }
     }
 }

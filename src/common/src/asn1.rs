@@ -6,6 +6,7 @@ use der::{
     Decode, DecodeValue, Encode, EncodeValue, FixedTag, Header, Length, Reader, Tag, Writer,
     asn1::{AnyRef, ObjectIdentifier, OctetStringRef},
 };
+use sha2::{Digest as _, Sha256};
 
 /// An OCTET STRING of a fixed length.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +14,11 @@ pub struct Octets<const N: usize>(pub [u8; N]);
 
 /// SHA-256 of something, or an HMAC with it.
 pub type Digest32 = Octets<32>;
+
+/// SHA-256 of some octets.
+pub fn sha256(octets: &[u8]) -> [u8; 32] {
+    Sha256::digest(octets).into()
+}
 
 impl<const N: usize> FixedTag for Octets<N> {
     const TAG: Tag = Tag::OctetString;

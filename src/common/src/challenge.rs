@@ -7,8 +7,11 @@ use crate::{
     reason::Reason,
     token::FORMAT_VERSION,
 };
-use countersign_pki::is_misleading;
-use der::{Enumerated, Sequence, asn1::Any};
+use countersign_pki::{attributes, is_misleading};
+use der::{
+    Encode, Enumerated, Sequence,
+    asn1::{Any, Uint},
+};
 
 /// What a machine asks a card to sign; the content of an activation record.
 ///
@@ -45,7 +48,7 @@ pub struct Challenge {
     /// What virtualises the machine, where that was recognised.
     #[asn1(context_specific = "0", optional = "true")]
     pub virtualization: Option<String>,
-    /// The revocation lists that were used. Not enforced by this release, hence refused.
+    /// The revocation lists that were used.
     #[asn1(context_specific = "1", optional = "true")]
     pub lists: Option<Vec<ListUsed>>,
     /// The technician's work order.
@@ -77,14 +80,46 @@ impl core::fmt::Display for Slot {
 }
 
 /// A revocation list that was used.
+///
+/// ```text
+/// ListUsed ::= SEQUENCE {
+///   kind        ENUMERATED { certificateList(0), tokenList(1) },
+///   issuer      Name,
+///   number      INTEGER (0..MAX),          -- at most 20 octets
+///   thisUpdate  GeneralizedTime }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Sequence)]
 pub struct ListUsed {
-    /// The issuer's Name.
+    /// What sort of list it is.
+    pub kind: ListKind,
+    /// The issuer's Name; of a token list the subject of its signer.
     pub issuer: Any,
     /// Its number.
-    pub number: u64,
+    pub number: Uint,
     /// When it was issued.
     pub this_update: GeneralizedTime,
+}
+
+/// A sort of revocation list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enumerated)]
+#[repr(u8)]
+pub enum ListKind {
+    /// A certificate revocation list (RFC 5280 5).
+    CertificateList = 0,
+    /// A token list (docs/token-format.md, section 14).
+    TokenList = 1,
+}
+
+impl ListUsed {
+    /// DER of the issuer's Name.
+    pub(crate) fn issuer_der(&self) -> Vec<u8> {
+        // What was read from DER goes back into it.
+        self.issuer.to_der().unwrap_or_default()
+    }
+
+    fn is_within_limits(&self) -> bool {
+        self.number.as_bytes().len() <= 20 && attributes(&self.issuer_der()).is_some_and(|name| !name.is_empty())
+    }
 }
 
 impl Challenge {
@@ -107,6 +142,12 @@ impl Challenge {
             ("machine", !self.machine.is_empty() && check_components(&self.machine)),
             ("virtualization", text(&self.virtualization)),
             ("workOrder", text(&self.work_order)),
+            (
+                "lists",
+                self.lists.as_deref().is_none_or(|lists| {
+                    (1..=64).contains(&lists.len()) && lists.iter().all(ListUsed::is_within_limits)
+                }),
+            ),
             ("extensions", extensions_within_limits(self.extensions.as_deref())),
         ];
         checks.iter().find(|(_, holds)| !holds).map_or(Ok(()), |(field, _)| Err(Reason::ChallengeField(field)))
@@ -114,9 +155,6 @@ impl Challenge {
 
     /// Refuses what this release cannot enforce, as [`crate::Token::check_enforceable`] does.
     pub(crate) fn check_enforceable(&self) -> Result<(), Reason> {
-        if self.lists.is_some() {
-            return Err(Reason::NeedsNewerVerifier("revocation lists"));
-        }
         critical_extension(self.extensions.as_deref())
     }
 }

@@ -8,7 +8,8 @@ use crate::{
     token::{AltNameForm, Criterion, Grant, HolderAnchor},
 };
 use countersign_pki::{
-    Budget, Certificate, GeneralName, KeyKind, PathError, PathRules, Time, ValidatedPath, attributes, validate_path,
+    Budget, Certificate, GeneralName, KeyKind, PathError, PathRules, RevocationRules, Time, ValidatedPath, attributes,
+    validate_path,
 };
 use der::{Tag, Tagged};
 use sha2::{Digest as _, Sha256};
@@ -18,28 +19,43 @@ use sha2::{Digest as _, Sha256};
 pub struct Admission {
     /// Number of the grant.
     pub grant: u16,
+    /// The slot whose key it admits.
+    pub slot: Slot,
     /// Indices into the issuers given, of those that belong into the record: all between the holder and the anchor,
     /// and the anchor itself where the grant names it by key digest.
     pub issuers: Vec<usize>,
+    /// Indices into the certificate lists given, of those that spoke of the holder or of an issuer.
+    pub lists: Vec<usize>,
     /// The anchor's subject, for a person to read.
     pub anchor_subject: String,
 }
 
-/// Judges a holder's certificate by one grant at a time. `of_authority` tells whether a certificate has a key of the
-/// token authority, which none here may have.
+/// Who signs, or would.
+#[derive(Clone)]
+pub(crate) struct Holder<'h, 'a> {
+    pub(crate) certificate: &'h Certificate<'a>,
+    /// Certificates between the holder's and the anchor's, in any order.
+    pub(crate) issuers: &'h [Certificate<'a>],
+    pub(crate) slot: Slot,
+    /// When.
+    pub(crate) at: Time,
+    /// Where revocation is looked up.
+    pub(crate) revocation: Option<RevocationRules<'h>>,
+}
+
+/// Judges a holder by one grant. `of_authority` tells whether a certificate has a key of the token authority, which
+/// none here may have.
 pub(crate) fn admit(
     grant: &Grant,
-    holder: &Certificate<'_>,
-    issuers: &[Certificate<'_>],
-    slot: Slot,
-    at: Time,
+    holder: &Holder<'_, '_>,
     of_authority: impl Fn(&Certificate<'_>) -> bool,
     budget: &mut Budget,
 ) -> Result<Admission, Reason> {
+    let Holder { certificate, issuers, slot, at, .. } = *holder;
     if slot == Slot::Authentication && !grant.authentication_slot {
         return Err(Reason::SlotNotAllowed { grant: grant.number, slot });
     }
-    for certificate in issuers.iter().chain([holder]) {
+    for certificate in issuers.iter().chain([certificate]) {
         if let Some(role) =
             certificate.extended_key_usages().unwrap_or_default().iter().find_map(|usage| role_of(*usage))
         {
@@ -54,25 +70,32 @@ pub(crate) fn admit(
             (issuers[place].clone(), Some(place))
         }
     };
-    let anchor = core::slice::from_ref(&anchor);
+    let anchor = core::array::from_ref(&anchor);
     if issuers.iter().chain(anchor).any(&of_authority) {
         return Err(Reason::RoleMixed("a key of the token authority as holder anchor"));
     }
-    if of_authority(holder) {
+    if of_authority(certificate) {
         return Err(Reason::RoleMixed("a key of the token authority as holder"));
     }
-    let rules = PathRules { signing: true, ..PathRules::at(at) };
-    let path = validate_path(holder, issuers, anchor, &rules, budget).map_err(Reason::Holder)?;
+    let rules = PathRules { signing: true, revocation: holder.revocation, ..PathRules::at(at) };
+    let path = validate_path(certificate, issuers, anchor, &rules, budget).map_err(Reason::Holder)?;
     if grant.direct_issuer && !path.intermediates().is_empty() {
         return Err(Reason::NotDirectlyIssued { grant: grant.number });
     }
     for criterion in grant.criteria.as_deref().unwrap_or_default() {
-        if !meets(criterion, holder, &path) {
+        if !meets(criterion, certificate, &path) {
             return Err(Reason::Criterion { grant: grant.number, criterion: criterion.to_string() });
         }
     }
     let needed = path.intermediates().iter().copied().chain(among_issuers).collect();
-    Ok(Admission { grant: grant.number, issuers: needed, anchor_subject: anchor[0].subject_text() })
+    let [anchor] = anchor;
+    Ok(Admission {
+        grant: grant.number,
+        slot,
+        issuers: needed,
+        lists: path.lists().to_vec(),
+        anchor_subject: anchor.subject_text(),
+    })
 }
 
 /// Whether a holder's key may sign a record at a time, which is asked before a PIN is.

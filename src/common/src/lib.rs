@@ -4,7 +4,7 @@
 //! a random number or logs. docs/token-format.md is the normative description.
 //!
 //! ```
-//! use countersign_common::{Anchors, Facts, MachineFacts, Product, Verdict, validate};
+//! use countersign_common::{Anchors, Facts, MachineFacts, NO_LISTS, Product, Verdict, validate};
 //!
 //! fn judge(record: &[u8], anchor: &[u8], machine: &MachineFacts, now: countersign_common::Time) -> Verdict {
 //!     let anchors = match Anchors::new([anchor]) {
@@ -12,43 +12,57 @@
 //!         Err(error) => return Verdict::new(countersign_common::Reason::Signer(error)),
 //!     };
 //!     let product = Product::new("control-room");
-//!     validate(record, &Facts { now: Some(now), newest_time_seen: None, product, machine, anchors: &anchors })
+//!     validate(record, &Facts { now: Some(now), newest_time_seen: None, product, machine, anchors: &anchors, lists: &NO_LISTS })
 //! }
 //! # assert!(!judge(b"", b"", &MachineFacts::default(), countersign_common::Time::from_unix(0)).state.is_activated());
 //! ```
 
 mod anchors;
+pub mod anchors_update;
 mod armor;
 mod asn1;
+pub mod bundle;
 mod challenge;
+mod clock_repair;
 mod cms;
 mod holder;
 mod limits;
+mod lists;
 mod machine;
 pub mod oid;
 mod reason;
+mod reason_text;
 mod rules;
+mod signer;
+mod timestamp;
 pub mod token;
+pub mod token_list;
 mod verdict;
+mod verified_token;
 
 pub use anchors::Anchors;
 pub use armor::{
-    MAX_FILE_SIZE, MAX_OBJECT_SIZE, MAX_TOKEN_SIZE, decode_certificates, decode_object, encode_certificate,
-    encode_object,
+    MAX_FILE_SIZE, MAX_OBJECT_SIZE, MAX_TOKEN_SIZE, decode_certificate_list, decode_certificates, decode_object,
+    decode_objects, encode_certificate, encode_object,
 };
-pub use asn1::{Digest32, Extension, GeneralizedTime, Octets};
-pub use challenge::{Challenge, ListUsed, Slot};
+pub use asn1::{Digest32, Extension, GeneralizedTime, Octets, sha256};
+pub use challenge::{Challenge, ListKind, ListUsed, Slot};
+pub use clock_repair::{COURIER_TIME, ClockRequest, mend};
 pub use cms::{SignedObject, SigningRequest};
 pub use countersign_pki::{
-    Certificate, HashAlgorithm, KeyKind, PathError, PathErrorKind, PublicKey, SignatureAlgorithm, Time, is_misleading,
+    Certificate, HashAlgorithm, KeyKind, MAX_LIST_SIZE, PathError, PathErrorKind, PublicKey, RevocationList,
+    RevocationReason, SignatureAlgorithm, Source, SourceError, Time, display_name, is_misleading, names_match,
 };
 pub use holder::Admission;
 pub use limits::is_identifier;
+pub use lists::{Lists, NO_LISTS, VerifiedTokenList, decimal, list_may_follow};
 pub use machine::{
     ComparisonOutcome, ComponentFact, ComponentKind, ComponentMatch, MAX_DIGESTS, MachineComparison, MachineComponent,
     MachineFacts,
 };
 pub use reason::{Reason, Remedy};
-pub use rules::{CLOCK_TOLERANCE, VerifiedRecord, VerifiedToken, validate};
+pub use rules::{CLOCK_TOLERANCE, VerifiedRecord, validate};
+pub use timestamp::{MAX_TIMESTAMP_SIZE, VerifiedTimestamp};
 pub use token::Token;
-pub use verdict::{Evidence, Facts, HolderEvidence, Product, State, TokenEvidence, Verdict};
+pub use verdict::{Evidence, Facts, HolderEvidence, ListEvidence, Product, State, TokenEvidence, Verdict};
+pub use verified_token::VerifiedToken;

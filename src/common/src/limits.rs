@@ -5,8 +5,8 @@ use crate::{
     machine::check_components,
     reason::Reason,
     token::{
-        Criterion, FORMAT_VERSION, Grant, KeyProtection, ListedMachine, MAX_INTERVAL, MAX_LISTED_MACHINES,
-        MachineBinding, Token, TpmRule,
+        ClockRepair, Criterion, FORMAT_VERSION, Grant, KeyProtection, ListTerms, ListedMachine, MAX_INTERVAL,
+        MAX_LISTED_MACHINES, MachineBinding, Token, TpmRule,
     },
 };
 use countersign_pki::is_misleading;
@@ -86,6 +86,8 @@ impl Token {
                 "entitlements.value",
                 entitlements.is_none_or(|list| list.iter().all(|entitlement| entitlement.value.len() <= 1_024)),
             ),
+            ("terms.clockRepair", self.terms.clock_repair.as_ref().is_none_or(ClockRepair::is_within_limits)),
+            ("lists", self.lists.as_ref().is_none_or(ListTerms::is_within_limits)),
             ("seats", self.seats != Some(0)),
             ("extensions", extensions_within_limits(self.extensions.as_deref())),
         ];
@@ -100,9 +102,11 @@ impl Token {
         needs(self.grants.iter().any(|grant| grant.key_protection != KeyProtection::Any), "key attestation")?;
         needs(self.terms.grace.is_some(), "grace")?;
         needs(self.terms.notification.is_some(), "notification")?;
-        needs(self.terms.clock_repair.is_some(), "clock repair")?;
+        needs(
+            self.terms.clock_repair.as_ref().is_some_and(|repair| repair.two_holders),
+            "clock repair by two holders",
+        )?;
         needs(self.binding.tpm != TpmRule::None, "TPM binding")?;
-        needs(self.lists.is_some(), "revocation lists")?;
         for grant in &self.grants {
             grant.anchor(&mut Vec::new())?;
         }
@@ -122,6 +126,24 @@ impl Grant {
                     Criterion::Certificate(_) => true,
                 })
         })
+    }
+}
+
+impl ClockRepair {
+    fn is_within_limits(&self) -> bool {
+        match self.timestamp_anchors.as_deref() {
+            Some(anchors) => (1..=8).contains(&anchors.len()),
+            None => self.two_holders,
+        }
+    }
+}
+
+impl ListTerms {
+    fn is_within_limits(&self) -> bool {
+        let says_something = self.oldest_number.is_some() || self.max_age.is_some();
+        says_something
+            && self.oldest_number.is_none_or(|number| (1..=i64::MAX as u64).contains(&number))
+            && self.max_age.is_none_or(|seconds| (1..=MAX_INTERVAL).contains(&seconds))
     }
 }
 

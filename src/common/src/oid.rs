@@ -24,11 +24,17 @@ const fn under_arc(group: u32, member: u32) -> ObjectIdentifier {
 pub const CONTENT_TOKEN: ObjectIdentifier = under_arc(1, 1);
 /// Content type of an activation record: its content is the challenge.
 pub const CONTENT_CHALLENGE: ObjectIdentifier = under_arc(1, 2);
+/// Content type of a token list: which tokens are revoked, and what stands nevertheless.
+pub const CONTENT_TOKEN_LIST: ObjectIdentifier = under_arc(1, 3);
+/// Content type of an update of the trust anchors.
+pub const CONTENT_ANCHORS: ObjectIdentifier = under_arc(1, 4);
+/// Content type of the manifest of a bundle.
+pub const CONTENT_MANIFEST: ObjectIdentifier = under_arc(1, 5);
 /// The unsigned attribute of a record that holds the token.
 pub const ATTRIBUTE_TOKEN: ObjectIdentifier = under_arc(2, 1);
 /// Extended key usage: signs activation tokens.
 pub const EKU_TOKEN_SIGNING: ObjectIdentifier = under_arc(3, 1);
-/// Extended key usage: signs lists of revoked tokens.
+/// Extended key usage: signs token lists, and the manifests of bundles.
 pub const EKU_LIST_SIGNING: ObjectIdentifier = under_arc(3, 2);
 /// Extended key usage: signs updates of trust anchors.
 pub const EKU_ANCHORS_SIGNING: ObjectIdentifier = under_arc(3, 3);
@@ -43,6 +49,10 @@ pub const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.8
 pub const SIGNING_TIME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.5");
 /// id-aa-signingCertificateV2 (RFC 5035 3).
 pub const SIGNING_CERTIFICATE_V2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.47");
+/// id-ct-TSTInfo (RFC 3161 2.4.2).
+pub const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
+/// id-kp-timeStamping (RFC 3161 2.3).
+pub const EKU_TIME_STAMPING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8");
 /// id-PIV-cardAuth (FIPS 201-3): a key that signs without a PIN, never a holder's.
 pub const EKU_PIV_CARD_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.6.8");
 /// The user principal name, an otherName of Microsoft's that many cards carry.

@@ -1,8 +1,7 @@
 //! Why a verdict is what it is: one reason, with its facts, a stable code, a rank and a remedy.
 
-use crate::{asn1::Digest32, challenge::Slot, machine::ComponentKind, oid, token::ProductVersion};
-use core::fmt;
-use countersign_pki::{PathError, PathErrorKind, Time};
+use crate::{asn1::Digest32, bundle::PartKind, challenge::Slot, machine::ComponentKind, oid, token::ProductVersion};
+use countersign_pki::{PathError, PathErrorKind, RevocationReason, Time};
 use der::asn1::ObjectIdentifier;
 
 /// The rule that decided, with the facts that it decided on.
@@ -61,16 +60,31 @@ pub enum Reason {
     TokenField(&'static str),
     /// A member of the challenge is outside the limits of the format.
     ChallengeField(&'static str),
+    /// A member of the token list is outside the limits of the format.
+    ListField(&'static str),
+    /// A member of the anchors update is outside the limits of the format.
+    AnchorsField(&'static str),
+    /// A member of the bundle's manifest is outside the limits of the format.
+    ManifestField(&'static str),
+    /// A part of the bundle is not the one that the manifest names.
+    BundlePart {
+        /// Its number, counted from 1.
+        number: usize,
+        /// What the manifest says it is.
+        kind: PartKind,
+    },
     /// The record holds another token than the one that its challenge names.
     AnotherToken,
 
     // Who signed.
     /// The product has no trust anchors.
     NoAnchors,
-    /// The token signer's certificate is refused.
+    /// The certificate of a signer of the authority is refused.
     Signer(PathError),
     /// The holder's certificate is refused.
     Holder(PathError),
+    /// A certificate revocation list is refused.
+    List(PathError),
     /// A certificate is used in a role that is not its own.
     RoleMixed(&'static str),
     /// No grant of the token names the number that the challenge does.
@@ -101,6 +115,87 @@ pub enum Reason {
         grant: u16,
         /// The slot.
         slot: Slot,
+    },
+
+    /// The anchors update is not later than the one in force.
+    AnchorsNotNewer {
+        /// Its number.
+        number: u64,
+        /// The number in force.
+        current: u64,
+    },
+    /// Too few keys have signed the anchors update.
+    AnchorsThreshold {
+        /// How many must.
+        needed: usize,
+        /// How many have.
+        found: usize,
+        /// Those of whom they are counted.
+        whom: &'static str,
+    },
+    /// The overlap has ended in which machines could be activated under the token's anchor.
+    AnchorRetired {
+        /// The anchor's subject.
+        anchor: String,
+        /// The overlap's last second.
+        end: Time,
+        /// The time of activating.
+        at: Time,
+    },
+
+    // What the revocation lists say.
+    /// The token is revoked.
+    TokenRevoked {
+        /// Why.
+        reason: RevocationReason,
+        /// Since when.
+        date: Time,
+    },
+    /// The token is suspended.
+    TokenOnHold {
+        /// Since when.
+        date: Time,
+    },
+    /// A list that is needed is not there.
+    ListMissing {
+        /// Its issuer; empty where any token list would do.
+        issuer: String,
+    },
+    /// The newest token list is older than the token's terms accept.
+    ListStale {
+        /// Its number.
+        number: u64,
+        /// Its date.
+        this_update: Time,
+        /// The lowest number accepted.
+        oldest_number: Option<u64>,
+        /// The greatest age accepted, in seconds.
+        max_age: Option<u32>,
+    },
+    /// The list is earlier than one that was here before.
+    ListRollback {
+        /// Its issuer.
+        issuer: String,
+        /// Its number.
+        number: u64,
+        /// The number that was here.
+        newest: u64,
+    },
+    /// Two lists, or a list and a token, cannot both be the authority's.
+    ListsContradict {
+        /// The issuer of the list.
+        issuer: String,
+        /// What does not fit.
+        what: &'static str,
+    },
+    /// The number of the list is too far above the one before.
+    ListAhead {
+        /// Its issuer.
+        issuer: String,
+        /// Its number.
+        number: u64,
+        /// The number that was here.
+        newest: u64,
     },
 
     // What it is for.
@@ -168,6 +263,47 @@ pub enum Reason {
         now: Time,
     },
 
+    // How a clock is mended.
+    /// The token does not permit mending the clock by a time stamp.
+    ClockRepairNotPermitted,
+    /// The clock does not lie behind the time floor.
+    NothingToMend {
+        /// The clock.
+        now: Time,
+    },
+    /// The clock request is not one of this machine as it stands; says why.
+    ClockRequestVoid(&'static str),
+    /// The time-stamping authority refused to stamp.
+    StampRefused {
+        /// PKIStatus of its answer (RFC 3161 2.4.2).
+        status: u8,
+    },
+    /// Not an answer of a time-stamping authority, or against its profile; names the member.
+    Timestamp(&'static str),
+    /// The time stamp is of another request; names the member that differs.
+    StampOfAnother(&'static str),
+    /// The certificate of a time-stamping authority is refused.
+    TimeStamper(PathError),
+    /// The certificate is not for time stamping alone, or does not say so critically (RFC 3161 2.3).
+    StamperUsage {
+        /// Its subject.
+        subject: String,
+    },
+    /// The stamped time lies before a time that has certainly passed.
+    StampedTooEarly {
+        /// The stamped time.
+        stamped: Time,
+        /// The time that has passed.
+        passed: Time,
+    },
+    /// The clock lies before the stamped time, or too long after it.
+    ClockNotNearStamp {
+        /// The clock.
+        now: Time,
+        /// The stamped time.
+        stamped: Time,
+    },
+
     // Where.
     /// The record was made on another machine.
     OtherMachine {
@@ -220,6 +356,8 @@ pub enum Remedy {
     GetFileAgain,
     /// Grant the rights that reading the machine or the store needs.
     GrantAccess,
+    /// Install the newest bundle of the authority.
+    InstallLists,
     /// Nothing needs to be done.
     Nothing,
     /// Activate again before the activation runs out.
@@ -256,7 +394,13 @@ impl Reason {
             Self::TokenField(_) => "CS-1201",
             Self::ChallengeField(_) => "CS-1202",
             Self::AnotherToken => "CS-1203",
-            Self::Signer(error) | Self::Holder(error) => error.kind.code(),
+            Self::ListField(_) => "CS-1204",
+            Self::AnchorsField(_) => "CS-1205",
+            Self::ManifestField(_) => "CS-1206",
+            Self::BundlePart { .. } => "CS-1207",
+            Self::Signer(error) | Self::Holder(error) | Self::List(error) | Self::TimeStamper(error) => {
+                error.kind.code()
+            }
             Self::NoAnchors => "CS-3001",
             Self::RoleMixed(_) => "CS-3002",
             Self::NoSuchGrant { .. } => "CS-3003",
@@ -264,6 +408,16 @@ impl Reason {
             Self::AnchorNotPresent { .. } => "CS-3005",
             Self::NotDirectlyIssued { .. } => "CS-3006",
             Self::SlotNotAllowed { .. } => "CS-3007",
+            Self::AnchorsNotNewer { .. } => "CS-3008",
+            Self::AnchorsThreshold { .. } => "CS-3009",
+            Self::AnchorRetired { .. } => "CS-3010",
+            Self::TokenRevoked { .. } => "CS-3301",
+            Self::TokenOnHold { .. } => "CS-3302",
+            Self::ListMissing { .. } => "CS-3303",
+            Self::ListStale { .. } => "CS-3304",
+            Self::ListRollback { .. } => "CS-3305",
+            Self::ListsContradict { .. } => "CS-3306",
+            Self::ListAhead { .. } => "CS-3307",
             Self::OtherProduct { .. } => "CS-3101",
             Self::OtherEdition { .. } => "CS-3102",
             Self::VersionNotCovered { .. } => "CS-3103",
@@ -275,6 +429,15 @@ impl Reason {
             Self::WindowNotOpen { .. } => "CS-3205",
             Self::WindowClosed { .. } => "CS-3206",
             Self::Expired { .. } => "CS-3207",
+            Self::ClockRepairNotPermitted => "CS-3501",
+            Self::NothingToMend { .. } => "CS-3502",
+            Self::ClockRequestVoid(_) => "CS-3503",
+            Self::StampRefused { .. } => "CS-3504",
+            Self::Timestamp(_) => "CS-3505",
+            Self::StampOfAnother(_) => "CS-3506",
+            Self::StamperUsage { .. } => "CS-3507",
+            Self::StampedTooEarly { .. } => "CS-3508",
+            Self::ClockNotNearStamp { .. } => "CS-3509",
             Self::OtherMachine { .. } => "CS-4001",
             Self::MachineNotListed { .. } => "CS-4002",
             Self::TooFewComponents { .. } => "CS-4003",
@@ -306,6 +469,10 @@ impl Reason {
         ("CS-1201", "member of the token outside its limits"),
         ("CS-1202", "member of the challenge outside its limits"),
         ("CS-1203", "record holds another token than its challenge names"),
+        ("CS-1204", "member of the token list outside its limits"),
+        ("CS-1205", "member of the anchors update outside its limits"),
+        ("CS-1206", "member of the bundle's manifest outside its limits"),
+        ("CS-1207", "part of the bundle is not what the manifest says"),
         ("CS-3001", "no trust anchors"),
         ("CS-3002", "certificate used in a role that is not its own"),
         ("CS-3003", "no such grant in the token"),
@@ -313,6 +480,9 @@ impl Reason {
         ("CS-3005", "certificate of the grant's anchor not present"),
         ("CS-3006", "holder not issued by the anchor itself"),
         ("CS-3007", "slot not allowed by the grant"),
+        ("CS-3008", "anchors update not later than the one in force"),
+        ("CS-3009", "too few have signed the anchors update"),
+        ("CS-3010", "the overlap of the token's anchor has ended"),
         ("CS-3101", "for another product"),
         ("CS-3102", "for another edition"),
         ("CS-3103", "product version not covered"),
@@ -324,6 +494,22 @@ impl Reason {
         ("CS-3205", "activation window not open yet"),
         ("CS-3206", "activation window closed"),
         ("CS-3207", "activation expired"),
+        ("CS-3301", "token revoked"),
+        ("CS-3302", "token suspended"),
+        ("CS-3303", "revocation list missing"),
+        ("CS-3304", "revocation list older than the token accepts"),
+        ("CS-3305", "revocation list earlier than one that was here"),
+        ("CS-3306", "revocation lists contradict each other or the token"),
+        ("CS-3307", "number of the revocation list too far ahead"),
+        ("CS-3501", "clock repair by time stamp not permitted by the token"),
+        ("CS-3502", "clock not behind: nothing to mend"),
+        ("CS-3503", "clock request void"),
+        ("CS-3504", "time-stamping authority refused to stamp"),
+        ("CS-3505", "time stamp malformed or against the profile"),
+        ("CS-3506", "time stamp of another request"),
+        ("CS-3507", "certificate not for time stamping alone"),
+        ("CS-3508", "stamped before a time that has passed"),
+        ("CS-3509", "clock before the stamped time, or too long after it"),
         ("CS-4001", "record of another machine"),
         ("CS-4002", "machine not listed in the token"),
         ("CS-4003", "too few machine components to tell"),
@@ -338,6 +524,11 @@ impl Reason {
         match self {
             Self::Licensed => 100,
             Self::RenewalDue { .. } => 99,
+            // Everything else was right, and somebody took it back.
+            Self::TokenRevoked { .. } | Self::TokenOnHold { .. } | Self::ListsContradict { .. } => 85,
+            Self::ListMissing { .. } | Self::ListStale { .. } | Self::ListRollback { .. } | Self::ListAhead { .. } => {
+                78
+            }
             // Everything but the calendar or the place was right.
             Self::Expired { .. } => 80,
             Self::TooFewComponents { .. } | Self::NoClock | Self::ClockBehind { .. } => 75,
@@ -346,14 +537,17 @@ impl Reason {
             Self::TimesDisagree { .. }
             | Self::BeforeToken { .. }
             | Self::WindowNotOpen { .. }
+            | Self::AnchorRetired { .. }
             | Self::WindowClosed { .. } => 60,
             // The right anchor, but not the right person.
             Self::Criterion { .. } | Self::NotDirectlyIssued { .. } | Self::SlotNotAllowed { .. } => 55,
             Self::RoleMixed(_) => 50,
-            Self::Holder(error) | Self::Signer(error) => match error.kind {
-                PathErrorKind::NoPath => 30,
-                _ => 45,
-            },
+            Self::Holder(error) | Self::Signer(error) | Self::List(error) | Self::TimeStamper(error) => {
+                match error.kind {
+                    PathErrorKind::NoPath => 30,
+                    _ => 45,
+                }
+            }
             Self::NoSuchGrant { .. } | Self::AnchorNotPresent { .. } | Self::AnotherToken => 40,
             Self::NeedsNewerVerifier(_) | Self::NewerVersion { .. } | Self::UnknownCriticalExtension(_) => 35,
             Self::StoreUnreadable(_) | Self::NoAnchors => 25,
@@ -366,7 +560,7 @@ impl Reason {
     /// What to do next.
     pub const fn remedy(&self) -> Remedy {
         match self {
-            Self::Licensed => Remedy::Nothing,
+            Self::Licensed | Self::NothingToMend { .. } => Remedy::Nothing,
             Self::RenewalDue { .. } => Remedy::Renew,
             Self::TooLarge { .. }
             | Self::NotPem(_)
@@ -380,13 +574,32 @@ impl Reason {
             | Self::UnneededCertificate
             | Self::TokenField(_)
             | Self::ChallengeField(_)
+            | Self::List(_)
+            | Self::ListField(_)
+            | Self::AnchorsField(_)
+            | Self::ManifestField(_)
+            | Self::BundlePart { .. }
+            | Self::AnchorsThreshold { .. }
+            | Self::StampRefused { .. }
+            | Self::Timestamp(_)
+            | Self::StampOfAnother(_)
+            | Self::TimeStamper(_)
+            | Self::StamperUsage { .. }
+            | Self::StampedTooEarly { .. }
             | Self::AnotherToken => Remedy::GetFileAgain,
             Self::NewerVersion { .. } | Self::NeedsNewerVerifier(_) | Self::UnknownCriticalExtension(_) => {
                 Remedy::UpgradeVerifier
             }
             Self::Signer(_)
             | Self::AlgorithmRefused { .. }
+            | Self::ClockRepairNotPermitted
+            | Self::ClockRequestVoid(_)
             | Self::NoAnchors
+            | Self::AnchorRetired { .. }
+            | Self::TokenRevoked { .. }
+            | Self::TokenOnHold { .. }
+            | Self::ListsContradict { .. }
+            | Self::ListAhead { .. }
             | Self::OtherEdition { .. }
             | Self::VersionNotCovered { .. }
             | Self::VersionNotStated
@@ -401,9 +614,15 @@ impl Reason {
             | Self::AnchorNotPresent { .. }
             | Self::NotDirectlyIssued { .. }
             | Self::SlotNotAllowed { .. } => Remedy::UseAnotherCard,
-            Self::NoClock | Self::ClockBehind { .. } | Self::TimesDisagree { .. } | Self::BeforeToken { .. } => {
-                Remedy::SetClock
-            }
+            Self::NoClock
+            | Self::ClockBehind { .. }
+            | Self::TimesDisagree { .. }
+            | Self::BeforeToken { .. }
+            | Self::ClockNotNearStamp { .. } => Remedy::SetClock,
+            Self::AnchorsNotNewer { .. }
+            | Self::ListMissing { .. }
+            | Self::ListStale { .. }
+            | Self::ListRollback { .. } => Remedy::InstallLists,
             Self::OtherProduct { .. } | Self::Expired { .. } | Self::OtherMachine { .. } | Self::NotActivated => {
                 Remedy::Activate
             }
@@ -418,89 +637,12 @@ impl Reason {
             Self::NoClock
                 | Self::ClockBehind { .. }
                 | Self::TooFewComponents { .. }
+                | Self::ListMissing { .. }
                 | Self::StoreUnreadable(_)
                 | Self::VersionNotStated
         )
     }
 }
-
-/// The fact in one line, in English.
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Licensed => f.write_str("activated"),
-            Self::RenewalDue { since } => write!(f, "activated; a renewal is due since {since}"),
-            Self::TooLarge { limit } => write!(f, "larger than {limit} octets"),
-            Self::NotPem(fault) => write!(f, "not a PEM file that can be read: {fault}"),
-            Self::NotDer { what, at } => write!(f, "{what}: not canonical DER at octet {at}"),
-            Self::UnknownObject(oid) => write!(f, "a CMS object of content type {oid}, not one of Countersign"),
-            Self::WrongObject { expected } => write!(f, "expected {expected}"),
-            Self::NewerVersion { version } => write!(f, "made for version {version} of the format"),
-            Self::NeedsNewerVerifier(term) => write!(f, "states a term that needs a newer verifier: {term}"),
-            Self::UnknownCriticalExtension(oid) => write!(f, "unknown critical extension {oid}"),
-            Self::Cms(member) => write!(f, "against the CMS profile: {member}"),
-            Self::AlgorithmNotAllowed => f.write_str("signature algorithm not allowed"),
-            Self::DigestMismatch => f.write_str("the content is not what was signed"),
-            Self::BadSignature => f.write_str("the signature does not verify"),
-            Self::UnneededCertificate => f.write_str("holds certificates that the path does not need"),
-            Self::AlgorithmRefused { since, at } => {
-                write!(f, "signed by an algorithm or a size of key that is refused from {since}, judged at {at}")
-            }
-            Self::TokenField(field) => write!(f, "token member {field} is outside its limits"),
-            Self::ChallengeField(field) => write!(f, "challenge member {field} is outside its limits"),
-            Self::AnotherToken => f.write_str("the record holds another token than its challenge names"),
-            Self::NoAnchors => f.write_str("there are no trust anchors"),
-            Self::Signer(error) => write!(f, "token signer refused: {error}"),
-            Self::Holder(error) => write!(f, "holder refused: {error}"),
-            Self::RoleMixed(role) => write!(f, "certificate in a role that is not its own: {role}"),
-            Self::NoSuchGrant { grant } => write!(f, "the token has no grant {grant}"),
-            Self::Criterion { grant, criterion } => write!(f, "grant {grant} asks for {criterion}"),
-            Self::AnchorNotPresent { key_digest } => {
-                write!(f, "no certificate with the holder anchor's key {key_digest} is present")
-            }
-            Self::NotDirectlyIssued { grant } => {
-                write!(f, "grant {grant} asks that its anchor itself issued the holder's certificate")
-            }
-            Self::SlotNotAllowed { grant, slot } => write!(f, "grant {grant} does not admit the key in slot {slot}"),
-            Self::OtherProduct { token } => write!(f, "it activates the product {token}"),
-            Self::OtherEdition { token } => write!(f, "it activates the edition {token}"),
-            Self::VersionNotCovered { version } => write!(f, "it does not cover version {version}"),
-            Self::VersionNotStated => {
-                f.write_str("it covers some versions only, and the product did not state its version")
-            }
-            Self::NoClock => f.write_str("the machine has no clock"),
-            Self::ClockBehind { now, floor } => write!(f, "the clock says {now}, but {floor} has passed"),
-            Self::TimesDisagree { challenge, signature } => {
-                write!(f, "challenge time {challenge} and signing time {signature} do not agree")
-            }
-            Self::BeforeToken { activated, issued } => {
-                write!(f, "activated {activated}, before the token was issued {issued}")
-            }
-            Self::WindowNotOpen { not_before, at } => write!(f, "can be activated from {not_before}, not {at}"),
-            Self::WindowClosed { not_after, at } => write!(f, "could be activated until {not_after}, not {at}"),
-            Self::Expired { valid_until, now } => write!(f, "activation ran out {valid_until}, it is {now}"),
-            Self::OtherMachine { differing } => {
-                write!(f, "the record is of another machine; these components differ: {}", list(differing))
-            }
-            Self::MachineNotListed { listed } => write!(f, "this machine is none of the {listed} that the token lists"),
-            Self::TooFewComponents { required, missing } => {
-                write!(f, "{required} machine components must match, and these are missing: {}", list(missing))
-            }
-            Self::VirtualMachine { virtualization } => {
-                write!(f, "virtual machines are not allowed, and this one is: {virtualization}")
-            }
-            Self::NotActivated => f.write_str("not activated: the store has no record for this product"),
-            Self::StoreUnreadable(fault) => write!(f, "the store cannot be read: {fault}"),
-        }
-    }
-}
-
-fn list(kinds: &[ComponentKind]) -> String {
-    let names: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-}
-
-impl std::error::Error for Reason {}
 
 /// Names an extended key usage of ours in an error about roles.
 pub(crate) fn role_of(usage: ObjectIdentifier) -> Option<&'static str> {

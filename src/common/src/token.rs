@@ -66,7 +66,7 @@ pub struct Token {
     /// How many machines were paid for: counted from receipts, not enforced offline.
     #[asn1(context_specific = "1", optional = "true")]
     pub seats: Option<u32>,
-    /// The oldest revocation lists it accepts. Not enforced by this release, hence refused.
+    /// How recent the token lists must be with which a machine is activated.
     #[asn1(context_specific = "2", optional = "true")]
     pub lists: Option<ListTerms>,
     /// Later additions.
@@ -329,7 +329,7 @@ pub struct ActivationTerms {
     /// Notification after the grace. Not enforced by this release, hence refused.
     #[asn1(context_specific = "3", optional = "true")]
     pub notification: Option<Seconds>,
-    /// How a clock that ran ahead may be mended. Not enforced by this release, hence refused.
+    /// How a clock that ran ahead may be mended.
     #[asn1(context_specific = "4", optional = "true")]
     pub clock_repair: Option<ClockRepair>,
 }
@@ -340,7 +340,7 @@ pub struct ClockRepair {
     /// Trust anchors of time-stamping authorities (RFC 3161), as certificates.
     #[asn1(context_specific = "0", optional = "true")]
     pub timestamp_anchors: Option<Vec<Any>>,
-    /// Whether two holders together may.
+    /// Whether two holders together may. Not enforced by this release, hence refused.
     #[asn1(context_specific = "1", default = "Default::default")]
     pub two_holders: bool,
 }
@@ -423,7 +423,7 @@ pub struct Entitlement {
     pub not_after: Option<GeneralizedTime>,
 }
 
-/// The oldest revocation lists that a token accepts.
+/// How recent a token list must be with which a machine is activated. At least one member is there.
 #[derive(Clone, Debug, PartialEq, Eq, Sequence)]
 pub struct ListTerms {
     /// The lowest list number.

@@ -3,7 +3,8 @@
 use crate::{
     anchors::Anchors,
     asn1::{Digest32, Octets},
-    challenge::Slot,
+    challenge::{ListKind, Slot},
+    lists::Lists,
     machine::{MachineComparison, MachineFacts},
     reason::Reason,
     token::{Customer, Entitlement, ProductVersion},
@@ -23,6 +24,8 @@ pub struct Facts<'a> {
     pub machine: &'a MachineFacts,
     /// The roots of the token authority.
     pub anchors: &'a Anchors<'a>,
+    /// The revocation lists that the machine has; [`crate::NO_LISTS`] where an object is judged by itself.
+    pub lists: &'a Lists<'a>,
 }
 
 /// The product that asks whether it is activated.
@@ -106,6 +109,23 @@ pub struct Evidence {
     pub machine: Option<MachineComparison>,
     /// What virtualises this machine, where that was recognised.
     pub virtualization: Option<String>,
+    /// The machine's token lists, and its certificate revocation lists that spoke of the holder's path.
+    pub lists: Vec<ListEvidence>,
+    /// Number of the anchors update in force; 0 where there is none.
+    pub anchors_update: u64,
+}
+
+/// A revocation list that was taken into account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListEvidence {
+    /// What sort of list it is.
+    pub kind: ListKind,
+    /// The issuer's name.
+    pub issuer: String,
+    /// Its number, in decimal; beyond 128 bits in hexadecimal with `0x`.
+    pub number: String,
+    /// When it was issued.
+    pub this_update: Time,
 }
 
 /// A token that verified.

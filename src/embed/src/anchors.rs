@@ -1,6 +1,6 @@
 //! Where a product's trust anchors come from.
 
-use crate::store::{Store, StoreError};
+use crate::{snapshot::Snapshot, store::StoreError};
 use countersign_common::{Reason, decode_certificates};
 use std::borrow::Cow;
 
@@ -46,11 +46,11 @@ impl Anchors {
     ///
     /// [`Reason::NoAnchors`] where there are none, [`Reason::StoreUnreadable`] where the administrator's file cannot be
     /// read, else what is wrong with the PEM.
-    pub fn certificates(&self, store: &Store) -> Result<Vec<Vec<u8>>, Reason> {
+    pub fn certificates(&self, snapshot: &Snapshot) -> Result<Vec<Vec<u8>>, Reason> {
         let unreadable = |error: StoreError| Reason::StoreUnreadable(error.to_string());
         let pem = match self.source {
             AnchorSource::Compiled => Cow::Borrowed(&*self.pem),
-            AnchorSource::AdministratorStore => Cow::Owned(store.anchors().map_err(unreadable)?.unwrap_or_default()),
+            AnchorSource::AdministratorStore => Cow::Owned(snapshot.anchors().map_err(unreadable)?.unwrap_or_default()),
         };
         if pem.is_empty() { Err(Reason::NoAnchors) } else { decode_certificates(&pem) }
     }

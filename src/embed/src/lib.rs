@@ -18,12 +18,16 @@
 //! about it is the product's own decision.
 
 mod anchors;
+mod change;
 mod clock;
 mod file;
 mod machine;
+mod snapshot;
 mod store;
+mod trust;
 
 pub use anchors::{AnchorSource, Anchors};
+pub use change::{Change, LockedStore};
 pub use clock::now;
 pub use countersign_common::{
     ComparisonOutcome, ComponentFact, ComponentKind, ComponentMatch, Evidence, MachineComparison, MachineFacts,
@@ -31,7 +35,12 @@ pub use countersign_common::{
     token::{Entitlement, ProductVersion},
 };
 pub use machine::{LocalMachine, Machine, RecordedMachine};
-pub use store::{MAX_RECORDS, MAX_TOKENS, Store, StoreError};
+pub use snapshot::{Snapshot, StoredFile, StoredList};
+pub use store::{
+    MAX_CERTIFICATES, MAX_INDEX_SIZE, MAX_LIST_SIZE, MAX_LISTS, MAX_PRODUCTS, MAX_RECORDS, MAX_TOKENS, Store,
+    StoreError,
+};
+pub use trust::{StoredListKind, Trust, TrustFiles};
 
 use countersign_common::{Facts, validate};
 
@@ -48,37 +57,35 @@ pub fn check(product: &Product<'_>, anchors: &Anchors) -> Verdict {
 ///
 /// Of several records the one that activates is told of, else the refusal that says most.
 pub fn assess(store: &Store, product: &Product<'_>, anchors: &Anchors, machine: &dyn Machine) -> Verdict {
-    let unreadable = |error: StoreError| Verdict::new(Reason::StoreUnreadable(error.to_string()));
-    let roots = match anchors.certificates(store) {
-        Ok(roots) => roots,
-        Err(reason) => return Verdict::new(reason),
-    };
-    let parsed = match countersign_common::Anchors::new(roots.iter().map(Vec::as_slice)) {
-        Ok(parsed) => parsed,
-        Err(error) => return Verdict::new(Reason::Signer(error)),
-    };
-    let records = match store.records(product.id) {
-        Ok(records) => records,
-        Err(error) => return unreadable(error),
-    };
+    assess_all(store, product, anchors, machine).unwrap_or_else(Verdict::new)
+}
+
+fn assess_all(
+    store: &Store,
+    product: &Product<'_>,
+    anchors: &Anchors,
+    machine: &dyn Machine,
+) -> Result<Verdict, Reason> {
+    let unreadable = |error: StoreError| Reason::StoreUnreadable(error.to_string());
+    let snapshot = store.snapshot().map_err(unreadable)?;
+    let files = TrustFiles::read(&snapshot, anchors)?;
+    let records = store.records(product.id).map_err(unreadable)?;
     if records.is_empty() {
-        return Verdict::new(Reason::NotActivated);
+        return Err(Reason::NotActivated);
     }
-    let newest_time_seen = match store.newest_time_seen() {
-        // The verifier writes the floor before the first record: without it somebody took it away.
-        Ok(None) => return unreadable(StoreError::FloorMissing),
-        Ok(time) => time,
-        Err(error) => return unreadable(error),
+    // The verifier writes the floor before the first record: without it somebody took it away.
+    let floor = store.newest_time_seen().and_then(|floor| floor.ok_or(StoreError::FloorMissing)).map_err(unreadable)?;
+    let Trust { anchors, lists } = files.trust()?;
+    let facts = Facts {
+        now: now(),
+        newest_time_seen: Some(floor),
+        product: *product,
+        machine: &machine.facts(),
+        anchors: &anchors,
+        lists: &lists,
     };
-    let facts = Facts { now: now(), newest_time_seen, product: *product, machine: &machine.facts(), anchors: &parsed };
-    let mut best: Option<Verdict> = None;
-    for record in &records {
-        let verdict = validate(record, &facts);
-        if best.as_ref().is_none_or(|best| telling(&verdict) > telling(best)) {
-            best = Some(verdict);
-        }
-    }
-    best.unwrap_or_else(|| Verdict::new(Reason::NotActivated))
+    let verdicts = records.iter().map(|record| validate(record, &facts));
+    verdicts.reduce(|best, next| if telling(&next) > telling(&best) { next } else { best }).ok_or(Reason::NotActivated)
 }
 
 /// What orders verdicts: the reason's rank, then the token version, then the time of activation.

@@ -3,7 +3,7 @@
 //! Read from files that the kernel and the system provide, some two dozen of them, so that it takes a fraction of
 //! the check. A component that cannot be read is named together with the reason; nothing is made up in its place.
 
-use countersign_common::{ComponentFact, ComponentKind, MachineFacts};
+use countersign_common::{ComponentFact, ComponentKind, MachineFacts, is_misleading};
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
 use std::{
     io,
@@ -280,7 +280,7 @@ fn virtualization(
     if let Ok(container) = root.text("run/systemd/container")
         && !container.is_empty()
     {
-        return Some(container.chars().take(64).collect());
+        return Some(name(&container));
     }
     if let Ok(vendor) = in_firmware("sys_vendor") {
         if let Some((_, name)) = VENDORS.iter().find(|(prefix, _)| vendor.starts_with(prefix)) {
@@ -294,11 +294,24 @@ fn virtualization(
     if let Ok(kind) = root.text("sys/hypervisor/type")
         && !kind.is_empty()
     {
-        return Some(kind.chars().take(64).collect());
+        return Some(name(&kind));
     }
     // CPUID leaf 1, ECX bit 31, which Linux numbers 4 * 32 + 31.
     let flagged = modalias.as_deref().is_ok_and(|modalias| modalias.contains(",009f,") || modalias.contains(":009f,"));
     flagged.then(|| "hypervisor".to_owned())
+}
+
+/// A name in the form that a challenge takes (docs/token-format.md, section 5): 1 to 64 octets that all show themselves.
+/// Anything else would be signed and then refused.
+fn name(text: &str) -> String {
+    let mut name = String::new();
+    for character in text.chars().filter(|character| !is_misleading(*character)) {
+        if name.len() + character.len_utf8() > 64 {
+            break;
+        }
+        name.push(character);
+    }
+    if name.is_empty() { "unnamed".to_owned() } else { name }
 }
 
 #[cfg(test)]
@@ -386,6 +399,20 @@ mod tests {
             (&[("sys/devices/system/cpu/modalias", "cpu:type:x86,ven0002:feature:,0000,009F,00C0\n")], "hypervisor"),
         ] {
             assert_eq!(machine(files).1.virtualization.as_deref(), Some(name), "{files:?}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_container_fits_into_a_challenge() {
+        for (content, expected) in [
+            ("é".repeat(64), "é".repeat(32)),
+            ("x".repeat(65), "x".repeat(64)),
+            ("pod\u{200b}man".to_owned(), "podman".to_owned()),
+            ("\u{202e}".to_owned(), "unnamed".to_owned()),
+        ] {
+            for file in ["run/systemd/container", "sys/hypervisor/type"] {
+                assert_eq!(machine(&[(file, &content)]).1.virtualization.as_ref(), Some(&expected), "{content:?}");
+            }
         }
     }
 

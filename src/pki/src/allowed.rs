@@ -4,14 +4,14 @@
 //! path, an object at the time that it states. What was signed in time therefore stays good afterwards; who can break
 //! a key can also write an earlier date, so an owner who learns of a break moves the date of that row.
 //!
-//! The dates follow NIST: SP 800-57 Part 1 Rev. 5 (table 4) ends 112 bits of strength with 2030, which SP 800-131A
-//! applies to RSA below 3,072 bits; IR 8547 (initial public draft, table 2) merely deprecates it then and disallows
-//! RSA, ECDSA and EdDSA of any strength after 2035, because of quantum computers. Of the two dates for RSA below 3,072
-//! bits the earlier one is taken: tokens are meant to hold for years, and whoever needs such a key can use a longer
-//! one today. IR 8547 is a draft; should its final form name other years, this table follows.
+//! SP 800-57 Part 1 Rev. 5 (table 4) ends 112 bits of strength with 2030, which SP 800-131A applies to RSA below 3,072
+//! bits. IR 8547 (initial public draft, table 2) would disallow RSA, ECDSA and EdDSA of any strength after 2035, because
+//! of quantum computers. That date is not in the table yet: nothing stands beside these algorithms so far, machines that
+//! are never connected may be updated late or never, and a draft's date must not stop them all at once. It comes with
+//! the algorithm that takes their place.
 //!
-//! To forbid something earlier, or to allow it for longer, change its row here: certificates, objects and the programs
-//! all ask this table and nothing else.
+//! To forbid something from a date on, or to allow it for longer, change its row here: certificates, objects and the
+//! programs all ask this table and nothing else.
 
 use crate::{
     algorithm::{HashAlgorithm, SignatureAlgorithm},
@@ -41,22 +41,21 @@ struct Rule {
     /// The largest modulus in bits; without meaning for other keys.
     largest: u32,
     algorithms: &'static [SignatureAlgorithm],
-    refused_from: Time,
+    /// Nothing where no date is set yet.
+    refused_from: Option<Time>,
 }
 
 /// 2031-01-01T00:00:00Z.
 const AFTER_2030: Time = Time::from_unix(1_924_992_000);
-/// 2036-01-01T00:00:00Z.
-const AFTER_2035: Time = Time::from_unix(2_082_758_400);
 const RSA: &[SignatureAlgorithm] =
     &[RsaPkcs1(Sha256), RsaPkcs1(Sha384), RsaPkcs1(Sha512), RsaPss(Sha256), RsaPss(Sha384), RsaPss(Sha512)];
 
 const TABLE: [Rule; 5] = [
-    Rule { key: KeyKind::Ed25519, largest: 0, algorithms: &[Ed25519], refused_from: AFTER_2035 },
-    Rule { key: KeyKind::P256, largest: 0, algorithms: &[EcdsaP256Sha256], refused_from: AFTER_2035 },
-    Rule { key: KeyKind::P384, largest: 0, algorithms: &[EcdsaP384Sha384], refused_from: AFTER_2035 },
-    Rule { key: KeyKind::Rsa(2048), largest: 3071, algorithms: RSA, refused_from: AFTER_2030 },
-    Rule { key: KeyKind::Rsa(3072), largest: 4096, algorithms: RSA, refused_from: AFTER_2035 },
+    Rule { key: KeyKind::Ed25519, largest: 0, algorithms: &[Ed25519], refused_from: None },
+    Rule { key: KeyKind::P256, largest: 0, algorithms: &[EcdsaP256Sha256], refused_from: None },
+    Rule { key: KeyKind::P384, largest: 0, algorithms: &[EcdsaP384Sha384], refused_from: None },
+    Rule { key: KeyKind::Rsa(2048), largest: 3071, algorithms: RSA, refused_from: Some(AFTER_2030) },
+    Rule { key: KeyKind::Rsa(3072), largest: 4096, algorithms: RSA, refused_from: None },
 ];
 
 /// Why the table refuses a signature.
@@ -72,15 +71,17 @@ pub enum AlgorithmError {
 pub fn allowed_at(key: KeyKind, algorithm: SignatureAlgorithm, at: Time) -> Result<(), AlgorithmError> {
     match rule(key).filter(|rule| rule.algorithms.contains(&algorithm)) {
         None => Err(AlgorithmError::NotAllowed),
-        Some(rule) if at >= rule.refused_from => Err(AlgorithmError::RefusedFrom(rule.refused_from)),
-        Some(_) => Ok(()),
+        Some(rule) => match rule.refused_from {
+            Some(since) if at >= since => Err(AlgorithmError::RefusedFrom(since)),
+            _ => Ok(()),
+        },
     }
 }
 
 impl KeyKind {
-    /// The first second from which signatures by such a key are refused; nothing where it may not sign at all.
+    /// The first second from which signatures by such a key are refused; nothing where no date is set.
     pub fn refused_from(self) -> Option<Time> {
-        rule(self).map(|rule| rule.refused_from)
+        rule(self).and_then(|rule| rule.refused_from)
     }
 
     /// Whether such a key may sign at all, dates apart.
@@ -131,31 +132,32 @@ mod tests {
 
     #[test]
     fn each_key_signs_with_its_own_algorithms_until_its_date() {
-        let (year_2031, year_2036) = ("2031-01-01T00:00:00Z", "2036-01-01T00:00:00Z");
+        let last: Time = "9999-12-31T23:59:59Z".parse().unwrap();
+        let year_2031: Option<Time> = Some("2031-01-01T00:00:00Z".parse().unwrap());
         for (key, algorithms, refused_from) in [
-            (KeyKind::P256, &EVERY[..1], year_2036),
-            (KeyKind::P384, &EVERY[1..2], year_2036),
-            (KeyKind::Ed25519, &EVERY[2..3], year_2036),
+            (KeyKind::P256, &EVERY[..1], None),
+            (KeyKind::P384, &EVERY[1..2], None),
+            (KeyKind::Ed25519, &EVERY[2..3], None),
             (KeyKind::Rsa(2048), &EVERY[3..], year_2031),
             (KeyKind::Rsa(3071), &EVERY[3..], year_2031),
-            (KeyKind::Rsa(3072), &EVERY[3..], year_2036),
-            (KeyKind::Rsa(4096), &EVERY[3..], year_2036),
+            (KeyKind::Rsa(3072), &EVERY[3..], None),
+            (KeyKind::Rsa(4096), &EVERY[3..], None),
             (KeyKind::Rsa(2047), &[], year_2031),
-            (KeyKind::Rsa(4097), &[], year_2036),
+            (KeyKind::Rsa(4097), &[], None),
         ] {
-            let end: Time = refused_from.parse().unwrap();
+            let end = refused_from.unwrap_or(last);
             for algorithm in EVERY {
                 let told = [end.minus(1), end].map(|at| allowed_at(key, algorithm, at));
-                let expected = if algorithms.contains(&algorithm) {
-                    [Ok(()), Err(AlgorithmError::RefusedFrom(end))]
-                } else {
-                    [Err(AlgorithmError::NotAllowed); 2]
+                let expected = match refused_from {
+                    _ if !algorithms.contains(&algorithm) => [Err(AlgorithmError::NotAllowed); 2],
+                    Some(since) => [Ok(()), Err(AlgorithmError::RefusedFrom(since))],
+                    None => [Ok(()); 2],
                 };
                 assert_eq!(told, expected, "{key} {algorithm:?}");
                 assert_eq!(key.signs_with(algorithm), expected[0].is_ok());
             }
             assert_eq!(key.is_allowed(), !algorithms.is_empty(), "{key}");
-            assert_eq!(key.refused_from(), key.is_allowed().then_some(end), "{key}");
+            assert_eq!(key.refused_from(), refused_from.filter(|_| key.is_allowed()), "{key}");
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     general_name::GeneralName,
     name::{attributes, display_name},
     name_constraints::NameConstraints,
-    oid,
+    oid, revocation,
     time::Time,
     verify::{PublicKey, SignatureError},
 };
@@ -283,17 +283,15 @@ impl<'a> Certificate<'a> {
         self.signature_algorithm.is_some()
     }
 
-    /// The first critical extension that is not processed (RFC 5280 4.2). Those for information only count as
-    /// processed, the distribution points are left to the check of revocation.
+    /// The first critical extension that is not processed, or holds what cannot be (RFC 5280 4.2). Those for information
+    /// only count as processed where they can be read, the distribution points are left to the check of revocation.
     pub(crate) fn unknown_critical_extension(&self) -> Option<ObjectIdentifier> {
-        const PROCESSED: [ObjectIdentifier; 13] = [
+        const PROCESSED: [ObjectIdentifier; 11] = [
             oid::AUTHORITY_KEY_IDENTIFIER,
             oid::BASIC_CONSTRAINTS,
             oid::CERTIFICATE_POLICIES,
-            oid::CRL_DISTRIBUTION_POINTS,
             oid::EXTENDED_KEY_USAGE,
             oid::INHIBIT_ANY_POLICY,
-            oid::ISSUER_ALT_NAME,
             oid::KEY_USAGE,
             oid::NAME_CONSTRAINTS,
             oid::POLICY_CONSTRAINTS,
@@ -301,7 +299,12 @@ impl<'a> Certificate<'a> {
             oid::SUBJECT_ALT_NAME,
             oid::SUBJECT_KEY_IDENTIFIER,
         ];
-        let unknown = |extension: &&Extension<'_>| extension.critical && !PROCESSED.contains(&extension.id);
+        let is_processed = |extension: &Extension<'_>| match extension.id {
+            oid::CRL_DISTRIBUTION_POINTS => revocation::are_distribution_points(extension.value, self.issuer),
+            oid::ISSUER_ALT_NAME => GeneralName::read_all(extension.value).is_some_and(|names| !names.is_empty()),
+            id => PROCESSED.contains(&id),
+        };
+        let unknown = |extension: &&Extension<'_>| extension.critical && !is_processed(extension);
         self.extensions.all.iter().find(unknown).map(|extension| extension.id)
     }
 

@@ -164,7 +164,7 @@ impl<'a> Subtree<'a> {
 /// A base is a mailbox, a host, or a domain with a period before it. The part before the `@` counts letter by letter,
 /// the host without regard to case (RFC 5280 7.5).
 fn mail_within(name: &str, base: &str) -> Option<bool> {
-    let (local, host) = name.rsplit_once('@').filter(|(local, _)| !local.is_empty())?;
+    let (local, host) = name.rsplit_once('@').filter(|(local, _)| is_local_part(local))?;
     if !is_host(host) {
         return None;
     }
@@ -247,6 +247,23 @@ fn is_below(host: &str, domain: &str) -> bool {
     split.is_some_and(|(_, tail)| tail.strip_prefix('.').is_some_and(|tail| tail.eq_ignore_ascii_case(domain)))
 }
 
+/// Whether a text is what stands before the `@` of a mailbox: words with periods between them, or anything printable in
+/// quotation marks (RFC 5321 4.1.2). So no reader can take another `@` for the one before the host.
+pub(crate) fn is_local_part(text: &str) -> bool {
+    let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    if let Some(quoted) = quoted {
+        let mut escaped = false;
+        let fits = quoted.bytes().all(|octet| {
+            let fits = matches!(octet, b' '..=b'~') && (escaped || octet != b'"');
+            escaped = !escaped && octet == b'\\';
+            fits
+        });
+        return fits && !escaped && !quoted.is_empty();
+    }
+    let in_word = |octet: u8| octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&octet);
+    text.split('.').all(|word| !word.is_empty() && word.bytes().all(in_word))
+}
+
 /// Whether a text is a host name: labels of letters, digits, hyphens and underscores (RFC 1034 3.5, less strict).
 pub(crate) fn is_host(text: &str) -> bool {
     let is_label = |label: &str| {
@@ -274,6 +291,7 @@ mod tests {
             ("ann@example.com", ".example.com", Some(false)),
             ("ann@myexample.com", ".example.com", Some(false)),
             ("\"a@b\"@example.com", "example.com", Some(true)),
+            ("a@b@example.com", "example.com", None),
             ("@example.com", "example.com", None),
             ("ann", "example.com", None),
             ("ann@", "example.com", None),

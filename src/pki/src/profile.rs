@@ -9,9 +9,10 @@ use crate::{
     certificate::{Certificate, Extension},
     general_name::GeneralName,
     name::attributes,
-    name_constraints::is_host,
+    name_constraints::{is_host, is_local_part},
     oid,
 };
+use core::net::Ipv4Addr;
 use der::asn1::ObjectIdentifier;
 use std::collections::BTreeSet;
 
@@ -100,9 +101,7 @@ fn names(certificate: &Certificate<'_>) -> Option<&'static str> {
     }
     certificate.subject_alt_names().iter().find_map(|name| match name {
         GeneralName::Rfc822Name(text) if !is_mailbox(text) => Some("rfc822Name is not a mailbox (4.2.1.6)"),
-        GeneralName::DnsName(text) if !is_host(text.strip_prefix("*.").unwrap_or(text)) => {
-            Some("dNSName is not a host name (4.2.1.6)")
-        }
+        GeneralName::DnsName(text) if !is_dns_name(text) => Some("dNSName is not a host name (4.2.1.6)"),
         GeneralName::Uri(text) if !is_absolute_uri(text) => Some("uniformResourceIdentifier is not absolute (4.2.1.6)"),
         GeneralName::IpAddress(octets) if !matches!(octets.len(), 4 | 16) => {
             Some("iPAddress is not of 4 or 16 octets (4.2.1.6)")
@@ -138,15 +137,17 @@ fn policies(certificate: &Certificate<'_>) -> Option<&'static str> {
     empty.then_some("policyConstraints is empty (4.2.1.11)")
 }
 
-/// `local@host` in ASCII, without white space and angle brackets (RFC 5321 4.1.2).
+/// `local@host` in ASCII (RFC 5321 4.1.2).
 fn is_mailbox(text: &str) -> bool {
     text.rsplit_once('@').is_some_and(|(local, host)| {
-        let is_local = |octet: u8| octet.is_ascii_graphic() && !matches!(octet, b'<' | b'>');
-        let quoted = local.len() > 2 && local.starts_with('"') && local.ends_with('"');
-        let fits = |octet: u8| is_local(octet) || quoted && octet == b' ';
         let literal = host.starts_with('[') && host.ends_with(']');
-        !local.is_empty() && local.bytes().all(fits) && (literal || is_host(host))
+        is_local_part(local) && (literal || is_host(host))
     })
+}
+
+/// A host name, or a wildcard for one label before it. An IPv4 address has a form of its own.
+fn is_dns_name(text: &str) -> bool {
+    is_host(text.strip_prefix("*.").unwrap_or(text)) && text.parse::<Ipv4Addr>().is_err()
 }
 
 /// A scheme, and something behind it, all printable ASCII (RFC 3986 3).
@@ -170,7 +171,13 @@ mod tests {
             ("ann@example.com", true),
             ("\"ann b\"@example.com", true),
             ("ann@[192.0.2.1]", true),
+            ("\"ann@b\"@example.com", true),
             ("ann b@example.com", false),
+            ("ann@b@example.com", false),
+            ("ann\"@example.com", false),
+            ("ann..b@example.com", false),
+            ("\"ann\"b\"@example.com", false),
+            ("\"ann\\\"@example.com", false),
             ("Ann <ann@example.com>", false),
             ("ann@", false),
             ("@example.com", false),
@@ -178,6 +185,16 @@ mod tests {
             ("änn@example.com", false),
         ] {
             assert_eq!(is_mailbox(text), expected, "{text}");
+        }
+        for (text, expected) in [
+            ("example.com", true),
+            ("*.example.com", true),
+            ("192.0.2.example", true),
+            ("192.0.2.1", false),
+            ("example..com", false),
+            ("a*.example.com", false),
+        ] {
+            assert_eq!(is_dns_name(text), expected, "{text}");
         }
         for (text, expected) in [
             ("http://example.com", true),

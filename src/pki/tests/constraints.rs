@@ -253,8 +253,8 @@ fn the_profile_is_held() {
             other => panic!("{section}: {other:?}"),
         }
     }
-    for good in [nameless(true, &dns()), alternative(&[text_name(2, "*.example.org")]), with(empty("2.5.29.18", true))]
-    {
+    let issuer_name = extension("2.5.29.18", true, &sequence(&[&text_name(2, "ca.example.org")]));
+    for good in [nameless(true, &dns()), alternative(&[text_name(2, "*.example.org")]), with(issuer_name)] {
         assert_eq!(plain(&good.issued_by(&root), &[], &root), Ok(()));
     }
     // An anchor is trusted as it stands.

@@ -202,6 +202,23 @@ fn extensions_that_cannot_be_processed() {
 }
 
 #[test]
+fn a_critical_extension_that_cannot_be_read() {
+    let root = root();
+    let point = [0x30, 0x0a, 0x30, 0x08, 0xa0, 0x06, 0xa0, 0x04, 0x86, 0x02, b'a', b':'];
+    let name = [0x30, 0x03, 0x82, 0x01, b'a'];
+    for (id, good) in [("2.5.29.31", &point[..]), ("2.5.29.18", &name)] {
+        for (value, critical, valid) in [(good, true, true), (&[3, 2, 1, 6], true, false), (&[3, 2, 1, 6], false, true)]
+        {
+            let extensions = [signer(), vec![extension(id, critical, value)]].concat();
+            let judged = judge(&leaf(extensions).issued_by(&root), &[], &root, &PathRules::at(now()));
+            let expected =
+                if valid { None } else { Some(PathErrorKind::UnknownCriticalExtension(id.parse().unwrap())) };
+            assert_eq!(judged.err().map(|error| error.kind), expected, "{id} {value:?} {critical}");
+        }
+    }
+}
+
+#[test]
 fn a_policy_counts_when_the_whole_path_asserts_it() {
     let root = root();
     let any = oid::ANY_POLICY.to_string();

@@ -1,24 +1,28 @@
 //! The JSON views.
 
+use crate::lists;
 use countersign_common::{
-    Certificate, Challenge, ComparisonOutcome, ComponentFact, ComponentMatch, Extension, MachineComparison,
-    MachineComponent, MachineFacts, Reason, Remedy, SignedObject, Slot, Token, Verdict, oid,
+    Certificate, Challenge, ComparisonOutcome, ComponentFact, ComponentMatch, Extension, ListEvidence, ListKind,
+    MachineComparison, MachineComponent, MachineFacts, Reason, Remedy, SignedObject, Slot, Token, Verdict,
+    anchors_update::AnchorsUpdate,
+    oid,
     token::{
         AltNameForm, Criterion, Entitlement, Grant, HolderAnchor, KeyProtection, MachineBinding, ProductVersion,
         TpmRule,
     },
+    token_list::TokenList,
 };
 use der::{Encode, asn1::Any};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 
 /// An object without its absent members.
-fn members<const N: usize>(members: [(&str, Value); N]) -> Value {
+pub(crate) fn members<const N: usize>(members: [(&str, Value); N]) -> Value {
     let present = members.into_iter().filter(|(_, value)| !value.is_null());
     Value::Object(present.map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>())
 }
 
-fn hex(octets: &[u8]) -> String {
+pub(crate) fn hex(octets: &[u8]) -> String {
     octets.iter().fold(String::new(), |mut text, octet| {
         // Writing to a String cannot fail.
         let _ = write!(text, "{octet:02x}");
@@ -237,21 +241,25 @@ pub fn certificate(certificate: &Certificate<'_>) -> Value {
     ])
 }
 
-/// A token or record as it stands, without any claim that it is true. A record holds its token. Beside the members of
+/// A token, record, token list or anchors update as it stands, without any claim that it is true. A record holds its token. Beside the members of
 /// docs/token-format.md, section 12, there is the signer's subject.
 pub fn object(object: &SignedObject<'_>) -> Value {
-    let is_token = object.content_type() == oid::CONTENT_TOKEN;
-    let body = if is_token {
-        Token::from_der(object.content()).map(|body| token(&body))
-    } else {
-        Challenge::from_der(object.content()).map(|body| challenge(&body))
+    let content = object.content();
+    let (kind, body) = match object.content_type() {
+        oid::CONTENT_ANCHORS => {
+            ("anchors-update", AnchorsUpdate::from_der(content).map(|body| lists::anchors_update(&body)))
+        }
+        oid::CONTENT_TOKEN => ("activation-token", Token::from_der(content).map(|body| token(&body))),
+        oid::CONTENT_TOKEN_LIST => ("token-list", TokenList::from_der(content).map(|body| lists::token_list(&body))),
+        oid::CONTENT_CHALLENGE => ("activation-record", Challenge::from_der(content).map(|body| challenge(&body))),
+        _ => ("object", Err(Reason::WrongObject { expected: "a token, record, list or anchors update" })),
     };
     let unreadable = |reason: Reason| json!({ "unreadable": reason.to_string(), "code": reason.code() });
     let inner = object
         .unsigned_token()
         .map_or(Value::Null, |der| SignedObject::from_der(der).map_or_else(unreadable, |inner| self::object(&inner)));
     members([
-        ("type", if is_token { "activation-token" } else { "activation-record" }.into()),
+        ("type", kind.into()),
         ("digest", hex(&object.digest()).into()),
         ("signing_time", object.signing_time().to_string().into()),
         ("algorithm", object.algorithm().name().into()),
@@ -274,6 +282,7 @@ fn remedy(remedy: Remedy) -> &'static str {
         Remedy::AskAuthority => "ask-authority",
         Remedy::GetFileAgain => "get-file-again",
         Remedy::GrantAccess => "grant-access",
+        Remedy::InstallLists => "install-lists",
         Remedy::Nothing => "nothing",
         Remedy::Renew => "renew",
         Remedy::SetClock => "set-clock",
@@ -324,8 +333,22 @@ pub fn verdict(verdict: &Verdict) -> Value {
         ),
         ("machine", evidence.machine.as_ref().map_or(Value::Null, comparison)),
         ("virtualization", shown(evidence.virtualization.as_ref())),
+        ("lists", evidence.lists.iter().map(list_evidence).collect()),
+        ("anchors_update", Some(evidence.anchors_update).filter(|number| *number > 0).into()),
         ("entitlements", verdict.entitlements.iter().map(entitlement).collect()),
     ])
+}
+
+fn list_evidence(list: &ListEvidence) -> Value {
+    json!({
+        "kind": match list.kind {
+            ListKind::CertificateList => "certificate-list",
+            ListKind::TokenList => "token-list",
+        },
+        "issuer": list.issuer,
+        "number": list.number,
+        "this_update": list.this_update.to_string(),
+    })
 }
 
 /// The slot and what it rests on: this release has the verifier's claim and no proof.

@@ -1,9 +1,15 @@
 //! The views for people: lines of a label and a value.
 
+use crate::lists;
 use countersign_common::{
-    Certificate, Challenge, ComponentMatch, SignedObject, Token, Verdict, is_misleading, oid,
+    Certificate, Challenge, ComponentMatch, ListKind, Reason, SignedObject, Token, Verdict,
+    anchors_update::AnchorsUpdate,
+    is_misleading, oid,
     token::{HolderAnchor, KeyProtection, Seconds, TpmRule},
+    token_list::TokenList,
 };
+use countersign_pki::display_name;
+use der::Encode;
 use std::fmt::Write as _;
 
 /// A label and what it says; an empty label continues the line before.
@@ -135,29 +141,22 @@ pub fn certificate_lines(certificate: &Certificate<'_>) -> Vec<Line> {
     ]
 }
 
-/// A token or record as it stands, without any claim that it is true.
+/// A token, record, token list or anchors update as it stands, without any claim that it is true.
 pub fn object_lines(object: &SignedObject<'_>) -> Vec<Line> {
-    let mut lines = Vec::new();
-    if object.content_type() == oid::CONTENT_TOKEN {
-        lines.push(("object", "activation token".to_owned()));
-        match Token::from_der(object.content()) {
-            Ok(token) => lines.extend(token_lines(&token)),
-            Err(reason) => lines.push(("unreadable", format!("{reason} [{}]", reason.code()))),
+    let content = object.content();
+    let (what, body) = match object.content_type() {
+        oid::CONTENT_ANCHORS => {
+            ("anchors update", AnchorsUpdate::from_der(content).map(|update| lists::anchors_update_lines(&update)))
         }
-    } else {
-        lines.push(("object", "activation record".to_owned()));
-        match Challenge::from_der(object.content()) {
-            Ok(challenge) => {
-                lines.push(("activated", challenge.time.0.to_string()));
-                let kinds: Vec<_> = challenge.machine.iter().map(|component| component.kind.name()).collect();
-                lines.push(("machine", kinds.join(", ")));
-                lines.extend(challenge.virtualization.map(|virtualization| ("virtual machine", virtualization)));
-                lines.push(("under", format!("grant {}, slot {} (claimed)", challenge.grant, challenge.slot)));
-                lines.extend(challenge.work_order.map(|order| ("work order", order)));
-            }
-            Err(reason) => lines.push(("unreadable", format!("{reason} [{}]", reason.code()))),
+        oid::CONTENT_TOKEN => ("activation token", Token::from_der(content).map(|token| token_lines(&token))),
+        oid::CONTENT_TOKEN_LIST => {
+            ("token list", TokenList::from_der(content).map(|list| lists::token_list_lines(&list)))
         }
-    }
+        oid::CONTENT_CHALLENGE => ("activation record", Challenge::from_der(content).map(challenge_lines)),
+        _ => ("object", Err(Reason::WrongObject { expected: "a token, record, list or anchors update" })),
+    };
+    let mut lines = vec![("object", what.to_owned())];
+    lines.extend(body.unwrap_or_else(|reason| vec![("unreadable", format!("{reason} [{}]", reason.code()))]));
     lines.push(("signed", format!("{}, {}", object.signing_time(), object.algorithm().name())));
     lines.push(("signer", object.signer().subject_text()));
     lines.extend(object.other_certificates().iter().map(|issuer| ("with issuer", issuer.subject_text())));
@@ -166,6 +165,19 @@ pub fn object_lines(object: &SignedObject<'_>) -> Vec<Line> {
             Ok(token) => lines.extend(object_lines(&token)),
             Err(reason) => lines.push(("unreadable", format!("{reason} [{}]", reason.code()))),
         }
+    }
+    lines
+}
+
+fn challenge_lines(challenge: Challenge) -> Vec<Line> {
+    let kinds: Vec<_> = challenge.machine.iter().map(|component| component.kind.name()).collect();
+    let mut lines = vec![("activated", challenge.time.0.to_string()), ("machine", kinds.join(", "))];
+    lines.extend(challenge.virtualization.map(|virtualization| ("virtual machine", virtualization)));
+    lines.push(("under", format!("grant {}, slot {} (claimed)", challenge.grant, challenge.slot)));
+    lines.extend(challenge.work_order.map(|order| ("work order", order)));
+    for list in challenge.lists.iter().flatten() {
+        let issuer = display_name(&list.issuer.to_der().unwrap_or_default());
+        lines.push(("with list", format!("of {issuer}, issued {}", list.this_update.0)));
     }
     lines
 }
@@ -207,6 +219,17 @@ pub fn verdict_lines(verdict: &Verdict) -> Vec<Line> {
         }
     }
     lines.extend(verdict.evidence.virtualization.iter().map(|name| ("virtual machine", name.clone())));
+    for list in &verdict.evidence.lists {
+        let kind = match list.kind {
+            ListKind::CertificateList => "certificates",
+            ListKind::TokenList => "tokens",
+        };
+        let says = format!("{kind}, number {} of {}, issued {}", list.number, list.issuer, list.this_update);
+        lines.push(("revocation list", says));
+    }
+    if verdict.evidence.anchors_update > 0 {
+        lines.push(("anchors update", verdict.evidence.anchors_update.to_string()));
+    }
     for entitlement in &verdict.entitlements {
         lines.push(("entitlement", format!("{} = {}", entitlement.name, entitlement.value)));
     }

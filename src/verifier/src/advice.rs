@@ -12,13 +12,18 @@ const UPGRADE: &str = "install a later release of this verifier";
 const SIGNER: &str = "check with `countersign-verifier anchors show` that the trust anchors are those of the authority; if they \
      are, ask the authority for a new token";
 const NAME: &str = "use a certificate whose names its issuers allow, or have their constraints changed";
-const LIST: &str = "get the revocation list again from its issuer";
 const CERTIFICATE: &str = "whoever issued the certificate has to renew it; see which certificate it is with \
      `countersign-verifier certs` for a card or `countersign-verifier verify` for a file";
+const LISTS: &str = "install the newest bundle of the authority: `countersign-verifier install FILE`; `countersign-verifier \
+     lists` shows what is here";
+const LIST_AGAIN: &str = "whoever issued the list has to issue it anew; `openssl crl -in FILE -inform DER -text -noout` shows what \
+     a file holds";
 const ANOTHER_CARD: &str = "use the card of a person whom the token admits: `countersign-verifier certs` tells for each \
      certificate on a card why it could or could not activate";
 const SET_CLOCK: &str =
     "set the machine's clock (UTC), for example `sudo date --utc --set '2026-11-24 09:30'`, and try again";
+const STAMP_AGAIN: &str = "have the request stamped again, by an authority whose anchor is in the token, and bring the \
+     answer unchanged: `openssl ts -reply -text -in FILE` shows what a file holds";
 const AUTHORITY_TERMS: &str = "ask the authority for a token that covers this";
 const STORE_RIGHTS: &str = "run the command as the user who owns the store, often with sudo, or name another one with --store; \
      `countersign-verifier doctor` tells the owner";
@@ -53,6 +58,10 @@ const ADVICE: &[(&str, &str)] = &[
     ("CS-1201", GET_TOKEN_AGAIN),
     ("CS-1202", "activate again; a work order is at most 64 octets of text"),
     ("CS-1203", GET_FILE_AGAIN),
+    ("CS-1204", GET_TOKEN_AGAIN),
+    ("CS-1205", GET_TOKEN_AGAIN),
+    ("CS-1206", GET_TOKEN_AGAIN),
+    ("CS-1207", GET_FILE_AGAIN),
     ("CS-2001", CERTIFICATE),
     ("CS-2002", UPGRADE),
     ("CS-2004", CERTIFICATE),
@@ -76,14 +85,26 @@ const ADVICE: &[(&str, &str)] = &[
     ("CS-2018", NAME),
     ("CS-2019", NAME),
     ("CS-2020", "use a certificate with a policy that its issuers allow"),
-    ("CS-2030", LIST),
-    ("CS-2031", LIST),
-    ("CS-2032", "have the list read anew; its index is made again"),
-    ("CS-2033", "check that the list's file can be read"),
-    ("CS-2034", LIST),
-    ("CS-2035", "use another certificate; this one was revoked by its issuer"),
-    ("CS-2036", "ask the issuer to end the suspension, or use another certificate"),
-    ("CS-2037", "bring newer revocation lists of the issuers, and one for each of them"),
+    ("CS-2030", LIST_AGAIN),
+    ("CS-2031", "use a list without such extensions, or a later release of this verifier"),
+    (
+        "CS-2032",
+        "remove the list and install it again: `countersign-verifier lists` shows its name, `countersign-verifier lists \
+         remove NAME` removes it",
+    ),
+    ("CS-2033", "check the medium that the list is on; in the store, install the list again"),
+    (
+        "CS-2034",
+        "install the certificate of the list's issuer with it, or a bundle of the authority that brings both; if the issuer is \
+         known here, the list is not by it",
+    ),
+    (
+        "CS-2035",
+        "the certificate does not count any more: for a token ask the authority for one by its new signer, for a card use \
+         another one",
+    ),
+    ("CS-2036", "the certificate is suspended: ask its issuer, and install a later list when the hold is lifted"),
+    ("CS-2037", LISTS),
     (
         "CS-2040",
         "check the machine's clock; if it is right, whoever issued the certificate has to issue it anew with a key of \
@@ -97,6 +118,20 @@ const ADVICE: &[(&str, &str)] = &[
     ("CS-3006", ANOTHER_CARD),
     ("CS-3007", "use the certificate in slot 9C, or ask the authority for a token that admits 9A"),
     (
+        "CS-3008",
+        "nothing, where the one in force is the authority's: `countersign-verifier anchors show`; otherwise ask the authority for \
+         the newest bundle",
+    ),
+    (
+        "CS-3009",
+        "ask the authority for the update with all its signatures; where updates before it are missing, for a bundle, which \
+         brings all of them",
+    ),
+    (
+        "CS-3010",
+        "ask the authority for a token under its new anchor: `countersign-verifier anchors show` tells which are in force",
+    ),
+    (
         "CS-3101",
         "install the token for this product: `countersign-verifier install FILE`; `countersign-verifier tokens` lists \
          those installed",
@@ -108,13 +143,44 @@ const ADVICE: &[(&str, &str)] = &[
     (
         "CS-3202",
         "if the clock is wrong, set it (UTC), for example `sudo date --utc --set '2026-11-24 09:30'`; if it is right, \
-         the machine has seen a wrong later time: tell the authority",
+         the machine has seen a wrong later time: `countersign-verifier clock` tells more",
     ),
     ("CS-3203", SET_CLOCK),
     ("CS-3204", SET_CLOCK),
     ("CS-3205", "check the machine's clock; if it is right, activate when the window opens"),
     ("CS-3206", "check the machine's clock; if it is right, ask the authority for a token with a later window"),
     ("CS-3207", "activate again: `countersign-verifier activate`"),
+    ("CS-3301", "ask the authority why, and for another token; what else is installed: `countersign-verifier tokens`"),
+    ("CS-3302", "ask the authority; when the hold is lifted, install its newest bundle"),
+    ("CS-3303", LISTS),
+    ("CS-3304", LISTS),
+    (
+        "CS-3305",
+        "install the newest bundle of the authority: an earlier list than the one here never counts; `countersign-verifier \
+         lists` shows what is here",
+    ),
+    (
+        "CS-3306",
+        "send both files to the authority with the code: one of them may not be its own. Nothing was taken from either",
+    ),
+    ("CS-3307", "send the file to the authority with the code: the key that signs its lists may be in other hands"),
+    (
+        "CS-3501",
+        "ask the authority for a token with terms.clock-repair; or make sure of the clock, remove the store's file \
+         newest-time, then `countersign-verifier remove TOKEN_ID --record` and activate again",
+    ),
+    ("CS-3502", "set the machine's clock first, where it is wrong; where it is right, nothing has to be mended"),
+    ("CS-3503", "ask again: `sudo countersign-verifier clock request --out FILE`, and have that stamped"),
+    ("CS-3504", "see why with `openssl ts -reply -text -in FILE`; have the request stamped by another authority"),
+    ("CS-3505", STAMP_AGAIN),
+    ("CS-3506", STAMP_AGAIN),
+    ("CS-3507", STAMP_AGAIN),
+    ("CS-3508", "the time-stamping authority's clock is wrong: have the request stamped by another one"),
+    (
+        "CS-3509",
+        "set the machine's clock (UTC), for example `sudo date --utc --set '2026-11-24 09:30'`, and try again; after more \
+         than 30 days have the request stamped again",
+    ),
     (
         "CS-4001",
         "activate this machine itself: `countersign-verifier activate`; where parts were exchanged, that does it too",
@@ -223,6 +289,13 @@ const ADVICE: &[(&str, &str)] = &[
         "CS-6008",
         "a product identifier is 1 to 64 letters, digits, '.', '_' and '-'; `countersign-verifier status` lists them",
     ),
+    ("CS-6009", "wait until the other command has ended, and repeat this one"),
+    (
+        "CS-6010",
+        "have all files of the store owned by one user, who changes it: sudo chown -R; and keep it on ext4, XFS, Btrfs or \
+         tmpfs, in a container on a volume",
+    ),
+    ("CS-6011", "this is a fault of the program: please report it with the code"),
     ("CS-8001", "`countersign-verifier help` and `countersign-verifier help COMMAND` explain, with examples"),
     ("CS-8002", "check the name; on a stick, that it is mounted"),
     ("CS-8003", "name a file in it"),
@@ -256,8 +329,10 @@ const ADVICE: &[(&str, &str)] = &[
     ("CS-8018", "use a card with a P-256, P-384, RSA-2048, RSA-3072 or RSA-4096 key"),
     ("CS-8019", "enrol the card again: the certificate in this slot belongs to another key"),
     ("CS-8020", "use the file anchors.pem that the authority made: it holds root certificates"),
-    ("CS-8021", "this is a fault of the program: please report it with the code"),
     ("CS-8022", STORE_RIGHTS),
+    ("CS-8023", "make one: `sudo countersign-verifier clock request --out FILE`, and have that stamped"),
+    ("CS-8024", "`countersign-verifier lists` shows those that are"),
+    ("CS-8025", "say more of the name: `countersign-verifier lists` shows them"),
     (
         "CS-8030",
         "whoever can write there decides which tokens count: sudo chown root:root and chmod go-w the folders and the file",
@@ -266,7 +341,21 @@ const ADVICE: &[(&str, &str)] = &[
     ("CS-8032", "run the verifier with sudo where tokens count this component; the product needs the same rights"),
     ("CS-8033", "ask the authority for tokens that count what this machine has"),
     ("CS-8034", "nothing: it is made by `anchors set`, `install` or `activate`"),
-    ("CS-8035", "enrol the card with countersign-authority card enroll, or use another one"),
+    (
+        "CS-8036",
+        "install the newest bundle of the authority; where the product's own anchors are the newest there is nothing to do",
+    ),
+    (
+        "CS-8037",
+        "ask the authority for tokens under its new anchor, and activate with them; what was activated before stands",
+    ),
+    (
+        "CS-8038",
+        "install the newest bundle of the authority; a list that will not be needed again can be removed: \
+         `countersign-verifier lists remove NAME`",
+    ),
+    ("CS-8039", "install the list, or the bundle that brought it, again: its index is made then"),
+    ("CS-8040", "nothing is refused by it, but ask the authority for the newest bundle"),
 ];
 
 #[cfg(test)]

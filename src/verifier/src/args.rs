@@ -58,6 +58,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Anchors(Anchors),
     Install(Install),
+    Lists(Lists),
     /// List the tokens that are installed
     Tokens,
     Remove(Remove),
@@ -65,7 +66,9 @@ pub(crate) enum Command {
     Status(Status),
     Check(Check),
     Verify(Verify),
+    Path(Path),
     Machine(Machine),
+    Clock(Clock),
     /// Look for what could keep this machine from being activated; every finding names its mend
     #[command(after_help = "Exit codes: 0 nothing found, 1 findings.")]
     Doctor,
@@ -113,16 +116,47 @@ pub(crate) enum Anchors {
     Show,
 }
 
-/// Verify tokens and install them
+/// Verify what the courier brings and install it: bundles, tokens, revocation lists, anchors updates, certificates
 #[derive(Args, Debug)]
 #[command(
-    after_help = "A lower version of a token than the one installed is refused; installing the same again changes \
-    nothing.\n\nExample:\n  sudo countersign-verifier install /media/stick/*.pem"
+    after_help = "What a file holds is told by its content. All files are verified before any is kept, and all are kept or \
+    none. A lower version of a token and an earlier list than the one installed are refused; installing the same again \
+    changes nothing.\n\nExamples:\n  sudo countersign-verifier install /media/stick/north-plant.bundle\n  \
+    countersign-verifier install --dry-run /media/stick/*"
 )]
 pub(crate) struct Install {
-    /// Tokens (PEM or DER)
+    /// Bundles, tokens, token lists, certificate revocation lists, anchors updates, certificates (PEM or DER)
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+    /// Verify, say what would happen, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Show the revocation lists of this machine
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Lists {
+    #[command(subcommand)]
+    pub(crate) command: Option<ListsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ListsCommand {
+    /// Remove a list, whatever it revokes
+    #[command(
+        after_help = "For an administrator, where a list stands in the way for good. What it revokes is no longer revoked on \
+        this machine, what was activated with it is refused until it is back, and an earlier list could take its place. \
+        The right way to lift a revocation is a later list of the authority.\n\nExample:\n  \
+        sudo countersign-verifier lists remove tokens-4be0c5"
+    )]
+    Remove {
+        /// The list's name, as `lists` shows it; its beginning is enough where that tells it from the others
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 /// Remove a token and what was activated with it
@@ -237,13 +271,13 @@ pub(crate) struct Check {
     pub(crate) edition: Option<String>,
 }
 
-/// Verify a token, a record or a certificate in a file, without touching this machine's store
+/// Verify a token, a record, a list, a bundle or certificates in a file, without touching this machine's store
 #[derive(Args, Debug)]
 #[command(after_help = "Exit codes: 0 valid, 1 refused, 3 could not tell.\n\nExamples:\n  \
     countersign-verifier verify record.pem --anchors anchors.pem\n  \
     countersign-verifier verify token.pem --anchors anchors.pem --at 2027-01-01")]
 pub(crate) struct Verify {
-    /// A token, a record, or certificates (PEM or DER)
+    /// A token, a record, a revocation list, an anchors update, a bundle, or certificates (PEM or DER)
     pub(crate) file: PathBuf,
     /// The roots of the token authority (PEM)
     #[arg(long, value_name = "FILE")]
@@ -259,6 +293,54 @@ pub(crate) struct Verify {
     pub(crate) machine_check: bool,
 }
 
+/// Validate a certificate path from files (RFC 5280), and say what was checked and which rule decided
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Neither the store nor this machine plays a part. Exit codes: 0 valid, 1 refused.\n\nExamples:\n  \
+    countersign-verifier path leaf.pem --untrusted issuing.pem --anchors root.pem\n  \
+    countersign-verifier path leaf.pem --untrusted issuing.pem --anchors root.pem --crl issuing.crl --require-revocation"
+)]
+pub(crate) struct Path {
+    /// The certificate; further ones in the same file are untrusted ones (PEM or DER)
+    pub(crate) leaf: PathBuf,
+    /// Certificates that may lie on the way, in any order (PEM or DER)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) untrusted: Vec<PathBuf>,
+    /// Trust anchors (PEM or DER)
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) anchors: Vec<PathBuf>,
+    /// Certificate revocation lists (PEM or DER)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) crl: Vec<PathBuf>,
+    /// Judge at this time, such as 2026-11-24T09:30:00Z or 2026-11-24 [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
+    /// The leaf must be for this extended key usage, and every CA that states any
+    #[arg(long, value_name = "OID")]
+    pub(crate) eku: Option<String>,
+    /// The leaf must be for signing: digitalSignature or contentCommitment
+    #[arg(long)]
+    pub(crate) signing: bool,
+    /// An acceptable policy (user-initial-policy-set) [default: any]
+    #[arg(long, value_name = "OID")]
+    pub(crate) policy: Vec<String>,
+    /// The path must be valid for an acceptable policy (initial-explicit-policy)
+    #[arg(long)]
+    pub(crate) explicit_policy: bool,
+    /// Ignore policy mappings (initial-policy-mapping-inhibit)
+    #[arg(long)]
+    pub(crate) inhibit_mapping: bool,
+    /// Ignore anyPolicy (initial-any-policy-inhibit)
+    #[arg(long)]
+    pub(crate) inhibit_any_policy: bool,
+    /// Refuse a certificate of which no list says that it is not revoked
+    #[arg(long)]
+    pub(crate) require_revocation: bool,
+    /// Use only lists in force at the time, from thisUpdate to nextUpdate
+    #[arg(long)]
+    pub(crate) current_lists: bool,
+}
+
 /// Show what this machine is recognised by
 #[derive(Args, Debug)]
 #[command(after_help = "With --json the output serves the authority to list this machine in a token.\n\n\
@@ -268,4 +350,45 @@ pub(crate) struct Machine {
     /// Tell whether this machine satisfies a token, given by its file, its id or the beginning of its id
     #[arg(long, value_name = "FILE|ID")]
     pub(crate) token: Option<String>,
+}
+
+/// Show the clock and the latest time seen, and mend a clock that ran ahead
+#[derive(Args, Debug)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "A machine whose clock once stood in the future is refused when the clock is right again. Where the token \
+    permits it, the stamp of a time-stamping authority over a request of this machine mends that.\n\nExit codes: 0 the \
+    clock is right, or done; 1 refused; 3 the clock lies behind a time that has passed, or there is none.\n\nExamples:\n  \
+    countersign-verifier clock\n  sudo countersign-verifier clock request --out clock.tsq\n  \
+    sudo countersign-verifier clock mend clock.tsr"
+)]
+pub(crate) struct Clock {
+    #[command(subcommand)]
+    pub(crate) command: Option<ClockCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClockCommand {
+    /// Write a query for a time-stamping authority; set the clock right first
+    #[command(
+        after_help = "The query (RFC 3161) is answered by any time-stamping authority, over HTTP for example:\n  \
+        curl -H 'Content-Type: application/timestamp-query' --data-binary @clock.tsq URL > clock.tsr\n\nOne request \
+        waits at a time; asked again for the same token and floor, the same query is written.\n\nExample:\n  \
+        sudo countersign-verifier clock request --out clock.tsq"
+    )]
+    Request {
+        /// The token that permits it, by its id or the beginning of it; needed where several do
+        #[arg(long, value_name = "ID")]
+        token: Option<String>,
+        /// Write the query to this file
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Verify the answer of a time-stamping authority, and set the latest time seen to the stamped one
+    #[command(after_help = "The clock has to be right, within 30 days after the stamp.\n\nExample:\n  \
+        sudo countersign-verifier clock mend clock.tsr")]
+    Mend {
+        /// The authority's answer
+        response: PathBuf,
+    },
 }

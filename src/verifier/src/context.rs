@@ -1,9 +1,12 @@
 //! What the commands work with: the plan's surroundings and the world outside.
 
 use crate::{cards::Cards, error::Error, files, output::Format, ui::Person};
-use countersign::{AnchorSource, Machine, Product, ProductVersion, Store, StoreError, Time};
+use countersign::{
+    AnchorSource, Machine, MachineFacts, Product, ProductVersion, Snapshot, Store, StoreError, Time, Trust, TrustFiles,
+};
 use countersign_common::{
-    Anchors, Reason, SignedObject, VerifiedRecord, VerifiedToken, decode_certificates, decode_object,
+    Anchors, Certificate, Facts, Lists, Reason, SignedObject, VerifiedRecord, VerifiedToken, decode_certificates,
+    decode_object,
 };
 use std::path::Path;
 
@@ -18,13 +21,15 @@ pub(crate) struct Context<'w> {
 }
 
 impl Context<'_> {
-    /// DER of the trust anchors in force.
-    pub(crate) fn roots(&self) -> Result<Vec<Vec<u8>>, Error> {
+    /// The trust anchors with their updates, and the revocation lists of this machine.
+    pub(crate) fn trust<'s>(&self, snapshot: &'s Snapshot) -> Result<TrustFiles<'s>, Error> {
         // The store's own error tells more than the reason that a verdict would have.
         if self.anchors.source() == AnchorSource::AdministratorStore {
-            self.store.anchors()?;
+            snapshot.anchors()?;
         }
-        Ok(self.anchors.certificates(self.store)?)
+        snapshot.anchors_updates()?;
+        snapshot.lists()?;
+        Ok(TrustFiles::read(snapshot, self.anchors)?)
     }
 
     /// The time floor, where there are records even a missing one is an error.
@@ -56,6 +61,35 @@ pub(crate) fn parse_anchors(roots: &[Vec<u8>]) -> Result<Anchors<'_>, Error> {
     Anchors::new(roots.iter().map(Vec::as_slice)).map_err(|error| Reason::Signer(error).into())
 }
 
+/// What is judged by: the anchors in force and the machine's lists.
+pub(crate) fn facts<'f>(
+    now: Option<Time>,
+    newest_time_seen: Option<Time>,
+    product: Product<'f>,
+    machine: &'f MachineFacts,
+    trust: &'f Trust<'f>,
+) -> Facts<'f> {
+    Facts { now, newest_time_seen, product, machine, anchors: &trust.anchors, lists: &trust.lists }
+}
+
+/// Certificates between holders and their anchors: those of a file that was named, and those that are installed.
+pub(crate) struct Issuers(Vec<Vec<u8>>);
+
+impl Issuers {
+    pub(crate) fn read(file: Option<&Path>, snapshot: &Snapshot) -> Result<Self, Error> {
+        let mut issuers = file.map(certificates).transpose()?.unwrap_or_default();
+        for pem in snapshot.certificates()? {
+            issuers.extend(decode_certificates(&pem)?);
+        }
+        Ok(Self(issuers))
+    }
+
+    pub(crate) fn parse(&self) -> Result<Vec<Certificate<'_>>, Error> {
+        let parsed = self.0.iter().map(|der| Certificate::from_der(der));
+        Ok(parsed.collect::<Result<_, _>>().map_err(Reason::Holder)?)
+    }
+}
+
 /// The certificates in a file.
 pub(crate) fn certificates(file: &Path) -> Result<Vec<Vec<u8>>, Error> {
     Ok(decode_certificates(&files::read(file)?)?)
@@ -66,8 +100,8 @@ pub(crate) struct Objects(Vec<Result<Vec<u8>, Reason>>);
 
 impl Objects {
     /// The tokens that are installed.
-    pub(crate) fn installed(store: &Store) -> Result<Self, Error> {
-        Ok(Self::new(store.tokens()?.iter().map(Vec::as_slice)))
+    pub(crate) fn installed(snapshot: &Snapshot) -> Result<Self, Error> {
+        Ok(Self::new(snapshot.tokens()?.iter().map(Vec::as_slice)))
     }
 
     /// Of files that are in memory.
@@ -81,14 +115,32 @@ impl Objects {
     }
 
     /// Each as a token that was verified, or why it is none.
-    pub(crate) fn tokens<'a>(&'a self, anchors: &Anchors<'_>) -> Vec<Result<VerifiedToken<'a>, Reason>> {
-        let verify = |der: &'a Vec<u8>| VerifiedToken::verify(SignedObject::from_der(der)?, anchors);
+    pub(crate) fn tokens<'a>(&'a self, trust: &Trust<'_>) -> Vec<Result<VerifiedToken<'a>, Reason>> {
+        self.tokens_under(&trust.anchors, &trust.lists)
+    }
+
+    /// As [`Self::tokens`], under anchors and lists that are not in force.
+    pub(crate) fn tokens_under<'a>(
+        &'a self,
+        anchors: &Anchors<'_>,
+        lists: &Lists<'_>,
+    ) -> Vec<Result<VerifiedToken<'a>, Reason>> {
+        let verify = |der: &'a Vec<u8>| VerifiedToken::verify(SignedObject::from_der(der)?, anchors, lists);
         self.0.iter().map(|object| object.as_ref().map_err(Clone::clone).and_then(verify)).collect()
     }
 
     /// Each as a record that was verified, or why it is none.
-    pub(crate) fn records<'a>(&'a self, anchors: &Anchors<'_>) -> Vec<Result<VerifiedRecord<'a>, Reason>> {
-        let verify = |der: &'a Vec<u8>| VerifiedRecord::verify(SignedObject::from_der(der)?, anchors);
+    pub(crate) fn records<'a>(&'a self, trust: &Trust<'_>) -> Vec<Result<VerifiedRecord<'a>, Reason>> {
+        self.records_under(&trust.anchors, &trust.lists)
+    }
+
+    /// As [`Self::records`], under anchors and lists that are not in force.
+    pub(crate) fn records_under<'a>(
+        &'a self,
+        anchors: &Anchors<'_>,
+        lists: &Lists<'_>,
+    ) -> Vec<Result<VerifiedRecord<'a>, Reason>> {
+        let verify = |der: &'a Vec<u8>| VerifiedRecord::verify(SignedObject::from_der(der)?, anchors, lists);
         self.0.iter().map(|object| object.as_ref().map_err(Clone::clone).and_then(verify)).collect()
     }
 }

@@ -48,19 +48,21 @@ pub enum Error {
     Cancelled,
     /// The card or the reader.
     Card(countersign_card::Error),
-    /// An object cannot be encoded: a fault of this program.
-    Encoding,
     /// A file named on the command line.
     File(PathBuf, FileFault),
     /// PIV has no algorithm for a key of this kind.
     KeyUnsupported(KeyKind),
+    /// No list of that name is in the store.
+    ListNotInstalled(String),
+    /// No clock request waits for its time stamp.
+    NoClockRequest,
     /// There is nobody to ask.
     NoTerminal(&'static str),
     /// No token is installed that could be meant.
     NoToken(Option<String>),
     /// A certificate that cannot be a trust anchor.
     NotAnAnchor(String),
-    /// The record could not be kept, after the time floor had been raised.
+    /// The record that the card signed could not be kept; the time floor may have been raised.
     RecordNotKept(StoreError),
     /// The same version of a token, with another content.
     OtherContent {
@@ -84,6 +86,8 @@ pub enum Error {
     Random,
     /// A rule of the format or of the token.
     Reason(Reason),
+    /// Several lists could be meant.
+    SeveralLists(Vec<String>),
     /// Several tokens could be meant.
     SeveralTokens(Vec<String>),
     /// The card signed with another key than that of its certificate.
@@ -140,14 +144,20 @@ impl Error {
         ("CS-8018", "a kind of key that PIV cards cannot sign with"),
         ("CS-8019", "the card signed with another key than its certificate's"),
         ("CS-8020", "certificate that cannot be a trust anchor"),
-        ("CS-8021", "an object could not be encoded"),
         ("CS-8022", "store cannot be written to"),
+        ("CS-8023", "no clock request waits"),
+        ("CS-8024", "no list of that name installed"),
+        ("CS-8025", "several lists could be meant"),
         ("CS-8030", "others than administrators may write where the trust anchors lie"),
         ("CS-8031", "others may write to the store"),
         ("CS-8032", "machine component cannot be read"),
         ("CS-8033", "few machine components"),
         ("CS-8034", "store does not exist yet"),
-        ("CS-8035", "card without a certificate for activating"),
+        ("CS-8036", "anchors updates that begin at other anchors"),
+        ("CS-8037", "overlap of a trust anchor ended or about to end"),
+        ("CS-8038", "revocation list that does not count under these anchors"),
+        ("CS-8039", "large revocation list without an index"),
+        ("CS-8040", "revocation list past its next update"),
     ];
 
     /// The stable code.
@@ -156,7 +166,6 @@ impl Error {
             Self::AnchorsCompiled => "CS-8008",
             Self::Cancelled => "CS-8016",
             Self::Card(error) => error.code(),
-            Self::Encoding => "CS-8021",
             Self::File(_, fault) => match fault {
                 FileFault::Missing => "CS-8002",
                 FileFault::Folder => "CS-8003",
@@ -166,6 +175,8 @@ impl Error {
                 FileFault::Unwritable(_) => "CS-8007",
             },
             Self::KeyUnsupported(_) => "CS-8018",
+            Self::ListNotInstalled(_) => "CS-8024",
+            Self::NoClockRequest => "CS-8023",
             Self::NoTerminal(_) => "CS-8014",
             Self::NoToken(_) => "CS-8011",
             Self::NotAnAnchor(_) => "CS-8020",
@@ -174,6 +185,7 @@ impl Error {
             Self::PinDescriptor(..) => "CS-8015",
             Self::Random => "CS-8017",
             Self::Reason(reason) => reason.code(),
+            Self::SeveralLists(_) => "CS-8025",
             Self::SeveralTokens(_) => "CS-8012",
             Self::SignatureNotOfCertificate => "CS-8019",
             Self::RecordNotKept(error) | Self::Store(error) => error.code(),
@@ -187,14 +199,15 @@ impl Error {
     /// The exit code.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::SeveralTokens(_) | Self::NoTerminal(_) | Self::Store(StoreError::BadProduct) => {
-                Exit::Usage
-            }
+            Self::Usage(_)
+            | Self::SeveralLists(_)
+            | Self::SeveralTokens(_)
+            | Self::NoTerminal(_)
+            | Self::Store(StoreError::BadProduct) => Exit::Usage,
             Self::Card(_) | Self::KeyUnsupported(_) | Self::PinDescriptor(..) | Self::SignatureNotOfCertificate => {
                 Exit::Card
             }
             Self::Reason(Reason::StoreUnreadable(_))
-            | Self::Encoding
             | Self::File(..)
             | Self::Random
             | Self::RecordNotKept(_)
@@ -204,6 +217,8 @@ impl Error {
             Self::Unwritten(error) => error.exit(),
             Self::AnchorsCompiled
             | Self::Cancelled
+            | Self::ListNotInstalled(_)
+            | Self::NoClockRequest
             | Self::NoToken(_)
             | Self::NotAnAnchor(_)
             | Self::OlderRevision { .. }
@@ -228,8 +243,8 @@ impl fmt::Display for Error {
         match self {
             Self::AnchorsCompiled => f.write_str("the trust anchors are compiled into this verifier"),
             Self::Cancelled => f.write_str("cancelled"),
+            Self::NoClockRequest => f.write_str("no clock request waits for a time stamp"),
             Self::Card(error) => error.fmt(f),
-            Self::Encoding => f.write_str("an object could not be encoded"),
             Self::File(path, fault) => write!(f, "{}: {fault}", path.display()),
             Self::KeyUnsupported(kind) => write!(f, "PIV cards cannot sign with a key of the kind {kind}"),
             Self::NoTerminal(wanted) => write!(f, "not on a terminal, so nobody can be asked for {wanted}"),
@@ -246,6 +261,8 @@ impl fmt::Display for Error {
             Self::Random => f.write_str("the system has no random numbers"),
             Self::Reason(reason) => reason.fmt(f),
             Self::RecordNotKept(error) => write!(f, "signed, but the record could not be kept: {error}"),
+            Self::ListNotInstalled(name) => write!(f, "no list {name} is in the store"),
+            Self::SeveralLists(lists) => write!(f, "several lists could be meant: {}", lists.join("; ")),
             Self::SeveralTokens(tokens) => write!(f, "several tokens fit: {}", tokens.join("; ")),
             Self::SignatureNotOfCertificate => {
                 f.write_str("the card signed with another key than that of its certificate")

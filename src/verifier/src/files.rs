@@ -11,6 +11,11 @@ use std::{
 
 /// Reads a file of at most [`MAX_FILE_SIZE`] octets: a regular one, or a pipe as a shell makes them.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    read_up_to(path, MAX_FILE_SIZE)
+}
+
+/// As [`read`], with another limit in octets.
+pub(crate) fn read_up_to(path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
     let fail = |fault| Error::File(path.to_owned(), fault);
     let unreadable = |error: io::Error| fail(fault(error));
     // Without NONBLOCK a pipe that nobody writes to, laid on a stick, would hang whoever opens it. Once it is open,
@@ -22,12 +27,12 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     if status.is_dir() {
         return Err(fail(FileFault::Folder));
     }
-    if status.is_file() && status.len() > MAX_FILE_SIZE as u64 {
-        return Err(fail(FileFault::TooLarge(MAX_FILE_SIZE)));
+    if status.is_file() && status.len() > limit as u64 {
+        return Err(fail(FileFault::TooLarge(limit)));
     }
     let mut content = Vec::new();
-    file.take(MAX_FILE_SIZE as u64 + 1).read_to_end(&mut content).map_err(unreadable)?;
-    if content.len() > MAX_FILE_SIZE { Err(fail(FileFault::TooLarge(MAX_FILE_SIZE))) } else { Ok(content) }
+    file.take(limit as u64 + 1).read_to_end(&mut content).map_err(unreadable)?;
+    if content.len() > limit { Err(fail(FileFault::TooLarge(limit))) } else { Ok(content) }
 }
 
 /// Opens a file for adding to its end, and creates it where there is none.

@@ -14,6 +14,7 @@
 
 pub mod advice;
 mod args;
+mod brought;
 mod cards;
 mod commands;
 mod context;
@@ -24,6 +25,7 @@ mod plan;
 mod random;
 mod rights;
 mod session;
+mod signers;
 mod signing;
 mod ui;
 

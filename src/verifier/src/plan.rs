@@ -1,13 +1,15 @@
 //! From what was typed to a checked plan: after this, nothing typed is wrong in its form any more.
 
 use crate::{
-    args::{self, Arguments, SlotName},
+    args::{self, Arguments, ClockCommand, ListsCommand, SlotName},
     error::Error,
     output::Format,
 };
 use clap_complete::Shell;
 use countersign::{LocalMachine, Machine, Product, RecordedMachine, Store, StoreError, Time};
 use countersign_common::{Slot, is_identifier, token::ProductVersion};
+use countersign_pki::PolicyRules;
+use der::asn1::ObjectIdentifier;
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -29,11 +31,17 @@ pub(crate) enum Command {
     AnchorsShow,
     Certs(Certs),
     Check(ProductPlan),
+    Clock,
+    ClockMend(PathBuf),
+    ClockRequest(ClockRequest),
     Completions(Shell),
     Doctor,
-    Install(Vec<PathBuf>),
+    Install(Install),
+    Lists,
+    ListsRemove(ListsRemove),
     Machine(Option<TokenSource>),
     Man(PathBuf),
+    Path(Box<PathPlan>),
     Readers,
     Remove(Remove),
     Status(Status),
@@ -64,6 +72,21 @@ pub(crate) struct Certs {
     pub(crate) reader: Option<String>,
     pub(crate) issuers: Option<PathBuf>,
     pub(crate) token: Option<PathBuf>,
+}
+
+pub(crate) struct ClockRequest {
+    pub(crate) token: Option<TokenId>,
+    pub(crate) out: PathBuf,
+}
+
+pub(crate) struct Install {
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) dry_run: bool,
+}
+
+pub(crate) struct ListsRemove {
+    pub(crate) name: String,
+    pub(crate) ask: bool,
 }
 
 pub(crate) struct Remove {
@@ -99,6 +122,19 @@ pub(crate) struct Verify {
     pub(crate) at: Option<Time>,
     pub(crate) product: Option<String>,
     pub(crate) machine_check: bool,
+}
+
+pub(crate) struct PathPlan {
+    pub(crate) leaf: PathBuf,
+    pub(crate) untrusted: Vec<PathBuf>,
+    pub(crate) anchors: Vec<PathBuf>,
+    pub(crate) lists: Vec<PathBuf>,
+    pub(crate) at: Option<Time>,
+    pub(crate) extended_key_usage: Option<ObjectIdentifier>,
+    pub(crate) signing: bool,
+    pub(crate) policies: PolicyRules,
+    pub(crate) require_revocation: bool,
+    pub(crate) current_lists: bool,
 }
 
 /// A token by its id, or by a file.
@@ -159,11 +195,23 @@ impl Plan {
                 id: product(typed.product)?,
                 facts: facts(typed.product_version.as_deref(), typed.edition)?,
             }),
+            args::Command::Clock(args::Clock { command: None }) => Command::Clock,
+            args::Command::Clock(args::Clock { command: Some(ClockCommand::Mend { response }) }) => {
+                Command::ClockMend(response)
+            }
+            args::Command::Clock(args::Clock { command: Some(ClockCommand::Request { token, out }) }) => {
+                Command::ClockRequest(ClockRequest { token: token.as_deref().map(TokenId::new).transpose()?, out })
+            }
             args::Command::Completions { shell } => Command::Completions(shell),
             args::Command::Doctor => Command::Doctor,
-            args::Command::Install(typed) => Command::Install(typed.files),
+            args::Command::Install(typed) => Command::Install(Install { files: typed.files, dry_run: typed.dry_run }),
+            args::Command::Lists(args::Lists { command: None }) => Command::Lists,
+            args::Command::Lists(args::Lists { command: Some(ListsCommand::Remove { name, yes }) }) => {
+                Command::ListsRemove(ListsRemove { name, ask: !yes })
+            }
             args::Command::Machine(typed) => Command::Machine(typed.token.map(token_source).transpose()?),
             args::Command::Man { dir } => Command::Man(dir),
+            args::Command::Path(typed) => Command::Path(Box::new(path(typed)?)),
             args::Command::Readers => Command::Readers,
             args::Command::Remove(typed) => Command::Remove(Remove {
                 id: TokenId::new(&typed.id)?,
@@ -222,6 +270,30 @@ fn activate(typed: args::Activate) -> Result<Activate, Error> {
     })
 }
 
+fn path(typed: args::Path) -> Result<PathPlan, Error> {
+    Ok(PathPlan {
+        leaf: typed.leaf,
+        untrusted: typed.untrusted,
+        anchors: typed.anchors,
+        lists: typed.crl,
+        at: typed.at.as_deref().map(time).transpose()?,
+        extended_key_usage: typed.eku.as_deref().map(object_identifier).transpose()?,
+        signing: typed.signing,
+        policies: PolicyRules {
+            initial: typed.policy.iter().map(|text| object_identifier(text)).collect::<Result<_, _>>()?,
+            explicit: typed.explicit_policy,
+            inhibit_mapping: typed.inhibit_mapping,
+            inhibit_any: typed.inhibit_any_policy,
+        },
+        require_revocation: typed.require_revocation,
+        current_lists: typed.current_lists,
+    })
+}
+
+fn object_identifier(text: &str) -> Result<ObjectIdentifier, Error> {
+    text.parse().map_err(|_| Error::Usage(format!("not an object identifier, such as 1.3.6.1.5.5.7.3.2: {text}")))
+}
+
 fn product(id: String) -> Result<String, Error> {
     if is_identifier(&id) { Ok(id) } else { Err(StoreError::BadProduct.into()) }
 }
@@ -270,6 +342,9 @@ mod tests {
             ("status --product .", "CS-6008"),
             ("activate --edition a/b", "CS-8001"),
             ("activate --token xyz", "CS-8001"),
+            ("clock request --token xyz --out f", "CS-8001"),
+            ("path f --anchors a --eku clientAuth", "CS-8001"),
+            ("path f --anchors a --policy 2.5.", "CS-8001"),
             ("remove 12", "CS-8001"),
             ("verify f --anchors a --at yesterday", "CS-8001"),
         ] {

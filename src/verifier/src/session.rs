@@ -4,10 +4,9 @@
 //! terminal the card is free for other programs while they type, and afterwards it must be the same card.
 
 use crate::{cards::Connection, context::clock, error::Error, random, signing, ui::Person};
+use countersign::Trust;
 use countersign_card::{Error as CardError, LastTry, Options, Pin, PinStatus, Piv};
-use countersign_common::{
-    Admission, Anchors, Certificate, MachineFacts, Reason, SigningRequest, Slot, VerifiedToken, oid,
-};
+use countersign_common::{Admission, Certificate, MachineFacts, Reason, SigningRequest, Slot, VerifiedToken, oid};
 use countersign_report::visible;
 use der::Encode as _;
 use zeroize::Zeroizing;
@@ -15,7 +14,7 @@ use zeroize::Zeroizing;
 /// What is to be signed, and how.
 pub(crate) struct Job<'a> {
     pub(crate) token: &'a VerifiedToken<'a>,
-    pub(crate) anchors: &'a Anchors<'a>,
+    pub(crate) trust: &'a Trust<'a>,
     pub(crate) issuers: &'a [Certificate<'a>],
     /// 9C, and 9A where only that one is admitted, unless one is named.
     pub(crate) slot: Option<Slot>,
@@ -61,16 +60,19 @@ pub(crate) fn sign(
     }
     // The time of signing, not that of the first look: a person may have typed for a while.
     let time = clock()?;
-    let challenge = job.token.challenge(&admission, slot, time, random::nonce()?, job.machine, job.work_order.clone());
-    let challenge = challenge.to_der().map_err(|_| Error::Encoding)?;
+    let (nonce, lists, order) = (random::nonce()?, &job.trust.lists, job.work_order.clone());
+    let challenge = job.token.challenge(&admission, time, nonce, job.machine, lists, order);
+    // Only what is larger than any file that is read has no encoding.
+    let not_der = |_| Reason::NotDer { what: "activation record", at: 0 };
+    let challenge = challenge.to_der().map_err(not_der)?;
     let request = SigningRequest::new(oid::CONTENT_CHALLENGE, &challenge, &holder, algorithm, time);
-    let request = request.map_err(|_| Error::Encoding)?;
+    let request = request.map_err(not_der)?;
     let prepared = card_algorithm.prepare(&algorithm.signer_input(request.message()));
     let signature = piv.sign(card_slot(slot), card_algorithm, &prepared)?;
     drop(piv);
     let issuers: Vec<&[u8]> =
         admission.issuers.iter().filter_map(|place| job.issuers.get(*place)).map(Certificate::der).collect();
-    request.finish(&signature, &issuers, Some(job.token.object().der())).map_err(|_| Error::Encoding)
+    Ok(request.finish(&signature, &issuers, Some(job.token.object().der())).map_err(not_der)?)
 }
 
 /// The slot and the certificate to sign with, and the grant that admits it.
@@ -97,7 +99,7 @@ fn holder(job: &Job<'_>, piv: &mut Piv<Connection>) -> Result<(Slot, Vec<u8>, Ad
 fn candidate(job: &Job<'_>, piv: &mut Piv<Connection>, slot: Slot) -> Result<(Vec<u8>, Admission), Error> {
     let der = piv.certificate(card_slot(slot))?.ok_or(CardError::NoCertificate { slot: card_slot(slot) })?;
     let holder = Certificate::from_der(&der).map_err(Reason::Holder)?;
-    let admission = job.token.admit(&holder, job.issuers, slot, clock()?, job.anchors)?;
+    let admission = job.token.admit(&holder, job.issuers, slot, clock()?, &job.trust.anchors, &job.trust.lists)?;
     Ok((der, admission))
 }
 

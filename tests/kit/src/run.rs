@@ -80,6 +80,31 @@ impl Run {
         self
     }
 
+    /// Runs it by another program, whose last arguments are a command: `strace`, `faketime`.
+    ///
+    /// # Panics
+    /// If that is not installed.
+    pub fn under(mut self, program: &str, args: &[&str]) -> Self {
+        let inner = std::mem::replace(&mut self.program, tool(program));
+        let line = args.iter().map(OsString::from).chain([inner.into()]);
+        self.args = line.chain(std::mem::take(&mut self.args)).collect();
+        self
+    }
+
+    /// Has every call for random numbers fail, as on a system that has none yet.
+    pub fn without_random_numbers(self) -> Self {
+        self.under("strace", &["-f", "-qq", "-o", "/dev/null", "-e", "inject=getrandom:error=EIO"])
+    }
+
+    /// Takes from root the right to pass over the permissions of files; others do not have it anyway.
+    pub fn without_root_rights(self) -> Self {
+        if rustix::process::geteuid().is_root() {
+            self.under("setpriv", &["--bounding-set", "-dac_override,-dac_read_search"])
+        } else {
+            self
+        }
+    }
+
     /// Has it use this PC/SC daemon.
     pub fn stack(self, stack: &Stack) -> Self {
         self.env("PCSCLITE_CSOCK_NAME", stack.socket())

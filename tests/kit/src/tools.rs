@@ -53,7 +53,7 @@ fn package(tool: &str) -> &str {
         "opensc-tool" | "pkcs11-tool" | "pkcs15-tool" | "piv-tool" => "opensc",
         "pcsc_scan" => "pcsc-tools",
         "pgrep" => "procps",
-        "setsid" => "util-linux",
+        "setpriv" | "setsid" => "util-linux",
         "softhsm2-util" => "softhsm2",
         "env" | "timeout" => "coreutils",
         "ykman" => "yubikey-manager",

@@ -1,5 +1,6 @@
 //! Runners: outputs, descriptors, terminals. No daemon is needed.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use countersign_testkit::{Run, tool};
@@ -27,6 +28,20 @@ fn standard_input_is_empty_unless_given() {
 fn hands_over_descriptors() {
     let output = shell("cat <&3; cat <&5; cat").pipe(3, "123456\n").file(5, "a file\n").output().expect_code(0);
     assert_eq!(output.stdout_text(), "123456\na file\n");
+}
+
+#[test]
+fn takes_away_what_a_command_may_rely_on() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o000)).expect("its owner");
+    let read = || Run::new("cat").arg(file.path()).without_root_rights().output();
+    assert!(read().expect_failure().stderr_text().contains("Permission denied"));
+    std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o400)).expect("its owner");
+    read().expect_code(0);
+
+    let told = shell("echo $1").args(["sh", "last"]).under("env", &["--"]).output().expect_code(0);
+    assert_eq!(told.stdout_text(), "last\n");
+    shell("exit 3").without_random_numbers().output().expect_code(3);
 }
 
 #[test]

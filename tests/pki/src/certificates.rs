@@ -1,7 +1,7 @@
 //! Certificates for tests, and those who own them.
 
 use crate::{
-    der::{bits, boolean, explicit, header, integer, members, octets, oid, sequence, set, tlv, utc_time, utf8},
+    der::{bits, boolean, explicit, header, integer, members, octets, oid, sequence, set, time, tlv, utf8},
     keys::Key,
 };
 use countersign_common::SignatureAlgorithm;
@@ -61,6 +61,8 @@ pub struct Request<'a> {
     pub not_before: &'a str,
     /// Last second of the validity.
     pub not_after: &'a str,
+    /// DER of the validity to state; that of the two dates where empty.
+    pub validity: Vec<u8>,
     /// DER of each extension. Key identifiers are added where none stand here and `identifiers` does not forbid it.
     pub extensions: Vec<Vec<u8>>,
     /// Whether the key identifiers are added: the subject's always, the authority's where another key signs.
@@ -83,6 +85,7 @@ impl<'a> Request<'a> {
             key,
             not_before,
             not_after,
+            validity: Vec::new(),
             extensions,
             identifiers,
             subject,
@@ -137,12 +140,17 @@ impl<'a> Request<'a> {
     fn sign(&self, issuer: &[u8], issuer_key: &Key) -> Vec<u8> {
         let signing = self.signing.unwrap_or_else(|| issuer_key.algorithm());
         let algorithm = if self.algorithm.is_empty() { signing.identifier() } else { self.algorithm.clone() };
+        let validity = if self.validity.is_empty() {
+            sequence(&[&time(self.not_before), &time(self.not_after)])
+        } else {
+            self.validity.clone()
+        };
         let body = sequence(&[
             &explicit(0, &integer(2)),
             &self.serial(),
             &algorithm,
             issuer,
-            &sequence(&[&utc_time(self.not_before), &utc_time(self.not_after)]),
+            &validity,
             &self.subject(),
             &self.key.spki(),
             &explicit(3, &sequence(&[&self.all_extensions(issuer_key)])),

@@ -85,6 +85,12 @@ pub fn bits(value: &[u8], unused: u8) -> Vec<u8> {
     tlv(0x03, &[&[unused], value])
 }
 
+/// A time such as `2026-01-01T00:00:00Z` in the form of certificates and signing-time: UTCTime through 2049,
+/// GeneralizedTime from then on.
+pub fn time(text: &str) -> Vec<u8> {
+    if text < "2050" { utc_time(text) } else { generalized_time(text) }
+}
+
 /// UTCTime of a time such as `2026-01-01T00:00:00Z`.
 pub fn utc_time(text: &str) -> Vec<u8> {
     tlv(0x17, &[&digits(text).as_bytes()[2..]])

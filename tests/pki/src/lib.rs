@@ -2,11 +2,11 @@
 //! handle on every member, so that what must be refused can be made as well.
 //!
 //! ```
-//! use countersign_common::{Anchors, SignedObject, VerifiedToken};
+//! use countersign_common::{NO_LISTS, Anchors, SignedObject, VerifiedToken};
 //! let cast = countersign_testpki::Cast::new();
 //! let token = cast.token(|body| body.revision = 7);
 //! let anchors = Anchors::new([cast.token_root.certificate.as_slice()]).unwrap();
-//! let token = VerifiedToken::verify(SignedObject::from_der(&token).unwrap(), &anchors).unwrap();
+//! let token = VerifiedToken::verify(SignedObject::from_der(&token).unwrap(), &anchors, &NO_LISTS).unwrap();
 //! assert_eq!(token.body().revision, 7);
 //! ```
 
@@ -17,6 +17,7 @@ pub mod crls;
 pub mod der;
 pub mod keys;
 pub mod objects;
+pub mod trust;
 
 pub use certificates::{Identity, Request};
 pub use crls::List;

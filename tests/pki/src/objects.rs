@@ -2,7 +2,7 @@
 
 use crate::{
     certificates::{Identity, Request, ca, holder_extensions, signer_extensions},
-    der::{explicit, generalized_time, integer, octets, oid, sequence, set, set_of, tlv, utc_time},
+    der::{explicit, integer, octets, oid, sequence, set, set_of, tlv},
     keys::Key,
 };
 use ::der::{Encode, asn1::OctetString};
@@ -318,8 +318,7 @@ pub fn attribute(id: &str, values: &[Vec<u8>]) -> Vec<u8> {
 
 /// The signing-time attribute of a time such as `2026-01-01T00:00:00Z`.
 pub fn signing_time_attribute(text: &str) -> Vec<u8> {
-    let value = if text < "2050" { utc_time(text) } else { generalized_time(text) };
-    attribute("1.2.840.113549.1.9.5", &[value])
+    attribute("1.2.840.113549.1.9.5", &[crate::der::time(text)])
 }
 
 /// The signing-certificate-v2 attribute of the DER of a certificate.
@@ -372,7 +371,7 @@ pub fn machine(components: &Components) -> MachineFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use countersign_common::{Anchors, SignedObject, VerifiedRecord};
+    use countersign_common::{Anchors, NO_LISTS, SignedObject, VerifiedRecord};
     use std::collections::BTreeSet;
 
     #[test]
@@ -383,7 +382,7 @@ mod tests {
             let record = cast.record(|_| {}, |_| {}, |_| {});
             assert_eq!(record, again.record(|_| {}, |_| {}, |_| {}));
             let anchors = Anchors::new([again.token_root.certificate.as_slice()]).unwrap();
-            assert!(VerifiedRecord::verify(SignedObject::from_der(&record).unwrap(), &anchors).is_ok());
+            assert!(VerifiedRecord::verify(SignedObject::from_der(&record).unwrap(), &anchors, &NO_LISTS).is_ok());
             let keys: BTreeSet<_> = identities(cast).iter().map(|identity| identity.key.spki()).collect();
             assert_eq!(keys.len(), 4);
         }

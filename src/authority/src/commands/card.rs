@@ -33,7 +33,7 @@ pub(super) fn enroll(arguments: &Enroll, context: &mut Context<'_>) -> Result<An
         check_email(email)?;
     }
     let home = Home::open(&context.global.home)?;
-    let mut ledger = Ledger::open(&Home::ledger_file(home.path()))?;
+    let mut ledger = home.ledger()?;
     lifetime(&home, arguments, clock::now()?)?;
 
     let transport = PcscTransport::connect(arguments.reader.as_deref()).map_err(CardError::from)?;
@@ -235,14 +235,88 @@ fn answer(certificate: &[u8], sequence: i64, warnings: Vec<Finding>) -> Result<A
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::{
+        args::KeyAlgorithm,
+        keys::{FileKey, SigningKey as _},
+    };
+    use countersign_card::{ExtendedLength, OnEnd, TransportError};
+    use std::time::Duration;
+
+    /// A card that says yes to everything, and signs with another key than the one that it announced.
+    struct Forger(FileKey);
+
+    impl Transport for Forger {
+        fn transmit(&mut self, command: &[u8], _: Duration) -> Result<Vec<u8>, TransportError> {
+            let data = match command[1] {
+                0xa4 => b"\x61\x11\x4f\x06\x00\x00\x10\x00\x01\x00\x79\x07\x4f\x05\xa0\x00\x00\x03\x08".to_vec(),
+                // The digest stands at the end, before the length of the answer.
+                0x87 => {
+                    let digest = &command[command.len() - 33..command.len() - 1];
+                    let signature = self.0.sign_input(digest).unwrap();
+                    let length = u8::try_from(signature.len()).unwrap();
+                    [&[0x7c, length + 2, 0x82, length], &signature[..]].concat()
+                }
+                _ => Vec::new(),
+            };
+            Ok([data, vec![0x90, 0x00]].concat())
+        }
+
+        fn control(&mut self, _: u32, _: &[u8], _: Duration) -> Result<Vec<u8>, TransportError> {
+            Ok(Vec::new())
+        }
+
+        fn begin(&mut self) -> Result<(), TransportError> {
+            Ok(())
+        }
+
+        fn end(&mut self, _: OnEnd) -> Result<(), TransportError> {
+            Ok(())
+        }
+
+        fn extended_length(&self) -> ExtendedLength {
+            ExtendedLength::Impossible
+        }
+    }
+
+    #[test]
+    fn a_card_that_signs_with_another_key_has_not_proved_possession() {
+        let key = FileKey::generate(KeyAlgorithm::P256).unwrap();
+        let prove = |key: FileKey, spki: &[u8]| {
+            let mut piv = Piv::select(Forger(key), Options::default())?;
+            let pin = Pin::new("123456")?;
+            let signs_with = SignatureAlgorithm::EcdsaP256Sha256;
+            prove_possession(&mut piv, &pin, LastTry::Keep, spki, Algorithm::P256, signs_with)
+        };
+        let other = FileKey::generate(KeyAlgorithm::P256).unwrap();
+        assert_eq!(prove(other, key.spki()).unwrap_err().code(), "CS-7061");
+        let announced = key.spki().to_vec();
+        prove(key, &announced).unwrap();
+    }
+
+    #[test]
+    fn a_certificate_for_another_key_does_not_go_out() {
+        let now: Time = "2026-11-24".parse().unwrap();
+        let lifetime = || Lifetime { not_before: now, not_after: now.plus(86_400) };
+        let [root, holder, other] = [(); 3].map(|()| FileKey::generate(KeyAlgorithm::P256).unwrap());
+        let name = certs::parse_name("CN=Ada Lovelace").unwrap();
+        let der = certs::root(certs::Role::HolderRoot, &name, lifetime(), &root).unwrap();
+        let root = Signer::new(der, Box::new(root)).unwrap();
+        let role = certs::Role::Holder { email: None };
+        let certificate = certs::issue(role, &name, lifetime(), holder.spki(), &root).unwrap();
+        verify(&certificate, holder.spki(), &root, now).unwrap();
+        assert_eq!(verify(&certificate, other.spki(), &root, now).unwrap_err().code(), "CS-7052");
+        let late = verify(&certificate, holder.spki(), &root, now.plus(86_401));
+        assert_eq!(late.unwrap_err().code(), "CS-7051");
+    }
 
     #[test]
     fn addresses() {
         assert!(check_email("ada@example.com").is_ok());
         for email in ["", "ada", "@example.com", "ada@", "a@b@c", "ada lovelace@example.com", "ada@exämple.com"] {
-            assert!(check_email(email).is_err(), "{email}");
+            assert_eq!(check_email(email).unwrap_err().code(), "CS-7001", "{email}");
         }
     }
 }

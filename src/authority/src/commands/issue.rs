@@ -4,18 +4,18 @@ use super::{Answer, Context};
 use crate::{
     args::Issue,
     clock,
+    cms::sign_object,
     error::Error,
     files::NewFile,
     home::{Home, Role},
-    keys::Signer,
-    ledger::{Body, CustomerRow, Ledger, Writing},
+    ledger::{Body, CustomerRow, Writing},
     lint::{Circumstances, Finding, lint},
     plan::{Identity, IssuePlan},
     random,
-    words::to_hex,
+    words::{digest, to_hex},
 };
 use countersign_common::{
-    Anchors, Certificate, Octets, Reason, SignedObject, SigningRequest, Time, Token, VerifiedToken, encode_object, oid,
+    Anchors, Certificate, NO_LISTS, Octets, Reason, SignedObject, Time, Token, VerifiedToken, encode_object, oid,
 };
 use der::Encode;
 use serde_json::json;
@@ -28,14 +28,17 @@ pub(super) fn run(arguments: Issue, context: &mut Context<'_>) -> Result<Answer,
     let plan = IssuePlan::new(arguments, now, &certificates.holder_root)?;
     let new_id = Octets(random::octets()?);
     let new_salt = Octets(random::octets()?);
-    let mut ledger = Ledger::open(&Home::ledger_file(home.path()))?;
+    let mut ledger = home.ledger()?;
 
     // Everything but the signature, so that nobody types a passphrase in vain.
     let writing = ledger.begin()?;
     let identity = identify(&plan, &writing, new_id, new_salt)?;
-    drop(writing);
+    if writing.is_revoked(&digest(&certificates.token_signer))? {
+        return Err(Error::SignerRevoked(Role::TokenSigner.slug()));
+    }
     let draft = plan.body(&identity);
-    let findings = check(&draft, &plan, &certificates, now)?;
+    let findings = check(&draft, &plan, &certificates, &writing, now)?;
+    drop(writing);
     if plan.dry_run {
         return Ok(dry_run(&draft, findings));
     }
@@ -51,10 +54,10 @@ pub(super) fn run(arguments: Issue, context: &mut Context<'_>) -> Result<Answer,
     let writing = ledger.begin()?;
     let identity = identify(&plan, &writing, new_id, new_salt)?;
     let body = plan.body(&identity);
-    let findings = check(&body, &plan, &certificates, now)?;
-    let object = sign(&body, &signer, now)?;
-    verify(&object, &body, &plan, &certificates.token_root)?;
-    let sequence = record(&writing, &body, &object, now)?;
+    let findings = check(&body, &plan, &certificates, &writing, now)?;
+    let object = sign_object(oid::CONTENT_TOKEN, &body.to_der()?, &signer, now)?;
+    verify(&object, &body, &plan, &certificates.anchors)?;
+    let sequence = record(&writing, &body, &object, &certificates, now)?;
     writing.commit()?;
     file.finish(encode_object(&object).as_bytes())?;
 
@@ -63,7 +66,8 @@ pub(super) fn run(arguments: Issue, context: &mut Context<'_>) -> Result<Answer,
 
 /// DER of the authority's certificates.
 struct Certificates {
-    token_root: Vec<u8>,
+    anchors: Vec<Vec<u8>>,
+    holder_roots: Vec<Vec<u8>>,
     holder_root: Vec<u8>,
     token_signer: Vec<u8>,
 }
@@ -71,7 +75,8 @@ struct Certificates {
 impl Certificates {
     fn read(home: &Home) -> Result<Self, Error> {
         Ok(Self {
-            token_root: home.certificate(Role::TokenRoot)?,
+            anchors: home.anchors()?,
+            holder_roots: home.holder_roots()?,
             holder_root: home.certificate(Role::HolderRoot)?,
             token_signer: home.certificate(Role::TokenSigner)?,
         })
@@ -110,35 +115,35 @@ fn identify(
 }
 
 /// The lint: errors refuse, warnings come back.
-fn check(body: &Token, plan: &IssuePlan, certificates: &Certificates, now: Time) -> Result<Vec<Finding>, Error> {
-    let parse = |der| Certificate::from_der(der).map_err(|_| Error::KeyMismatch);
+fn check(
+    body: &Token,
+    plan: &IssuePlan,
+    certificates: &Certificates,
+    writing: &Writing<'_>,
+    now: Time,
+) -> Result<Vec<Finding>, Error> {
+    let parse = |der: &Vec<u8>| Certificate::from_der(der).map(|parsed| parsed.spki().to_vec());
+    let keys = |list: &[Vec<u8>]| list.iter().map(parse).collect::<Result<Vec<_>, _>>().map_err(|_| Error::KeyMismatch);
     let findings = lint(
         body,
         &Circumstances {
             now,
-            token_root: &parse(&certificates.token_root)?,
-            holder_root: &parse(&certificates.holder_root)?,
-            token_signer: &parse(&certificates.token_signer)?,
+            anchor_keys: &keys(&certificates.anchors)?,
+            holder_root_keys: &keys(&certificates.holder_roots)?,
+            token_signer: &Certificate::from_der(&certificates.token_signer).map_err(|_| Error::KeyMismatch)?,
+            newest_list: writing.newest_token_list()?,
             for_newer_verifier: plan.for_newer_verifier,
         },
     );
     if findings.iter().any(Finding::is_error) { Err(Error::Lint(findings)) } else { Ok(findings) }
 }
 
-fn sign(body: &Token, signer: &Signer, now: Time) -> Result<Vec<u8>, Error> {
-    let content = body.to_der()?;
-    let certificate = Certificate::from_der(signer.certificate()).map_err(|_| Error::KeyMismatch)?;
-    let request = SigningRequest::new(oid::CONTENT_TOKEN, &content, &certificate, signer.algorithm(), now)?;
-    let signature = signer.sign(request.message())?;
-    // The root itself issued the signer: no certificate lies between.
-    Ok(request.finish(&signature, &[], None)?)
-}
-
 /// Distrusts what was signed: it must read again, verify under the own anchor, and say what was meant.
-fn verify(object: &[u8], body: &Token, plan: &IssuePlan, token_root: &[u8]) -> Result<(), Error> {
-    let anchors = Anchors::new([token_root]).map_err(|error| Error::Verification(Reason::Signer(error)))?;
+fn verify(object: &[u8], body: &Token, plan: &IssuePlan, anchors: &[Vec<u8>]) -> Result<(), Error> {
+    let anchors = anchors.iter().map(Vec::as_slice);
+    let anchors = Anchors::new(anchors).map_err(|error| Error::Verification(Reason::Signer(error)))?;
     let parsed = SignedObject::from_der(object).map_err(Error::Verification)?;
-    match VerifiedToken::verify(parsed.clone(), &anchors) {
+    match VerifiedToken::verify(parsed.clone(), &anchors, &NO_LISTS) {
         Ok(_) => {}
         // These two come after path and signature, and were allowed on purpose.
         Err(Reason::NeedsNewerVerifier(_) | Reason::UnknownCriticalExtension(_)) if plan.for_newer_verifier => {}
@@ -151,7 +156,13 @@ fn verify(object: &[u8], body: &Token, plan: &IssuePlan, token_root: &[u8]) -> R
     }
 }
 
-fn record(writing: &Writing<'_>, body: &Token, object: &[u8], now: Time) -> Result<i64, Error> {
+fn record(
+    writing: &Writing<'_>,
+    body: &Token,
+    object: &[u8],
+    certificates: &Certificates,
+    now: Time,
+) -> Result<i64, Error> {
     let row = CustomerRow { name: body.customer.name.clone(), salt: body.binding.salt };
     writing.keep_customer(&body.customer.id, &row)?;
     writing.append(
@@ -161,15 +172,11 @@ fn record(writing: &Writing<'_>, body: &Token, object: &[u8], now: Time) -> Resu
             revision: body.revision,
             customer: body.customer.id.clone(),
             product: body.product.id.clone(),
+            signer: digest(&certificates.token_signer),
             digest: digest(object),
             token: to_hex(object),
         },
     )
-}
-
-fn digest(object: &[u8]) -> String {
-    use sha2::Digest as _;
-    to_hex(&sha2::Sha256::digest(object))
 }
 
 /// `<product>-<short id>.token.pem`, with the version behind the id from the second on.

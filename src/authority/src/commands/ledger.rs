@@ -25,37 +25,71 @@ pub(super) fn show(id: &str, export: Option<&Path>, context: &Context<'_>) -> Re
     let damaged = || Error::LedgerDamaged(format!("entry {}: what was issued cannot be read", entry.sequence));
     let mut document = brief(&entry);
     let mut text = format!("{}\n", summary(&entry));
-    let mut pem = String::new();
+    let octets = |text: &str| hex_octets(text).ok_or_else(damaged);
+    let mut export_as = Vec::new();
+    let mut show_certificate = |name: &str, der: Vec<u8>, text: &mut String, document: &mut Value| {
+        let certificate = Certificate::from_der(&der).map_err(|_| damaged())?;
+        *text += &report::render(&report::certificate_lines(&certificate));
+        document[name] = report::certificate(&certificate);
+        export_as.extend_from_slice(encode_certificate(&der).as_bytes());
+        Ok::<_, Error>(())
+    };
+    let show_object = |name: &str, der: Vec<u8>, text: &mut String, document: &mut Value| {
+        let object = SignedObject::from_der(&der).map_err(|_| damaged())?;
+        *text += &report::render(&report::object_lines(&object));
+        document[name] = report::object(&object);
+        Ok::<_, Error>(encode_object(&der))
+    };
     match &entry.body {
-        Body::AuthorityFounded { token_root, holder_root, token_signer, .. } => {
-            for (name, certificate) in
-                [("token_root", token_root), ("holder_root", holder_root), ("token_signer", token_signer)]
-            {
-                let der = hex_octets(certificate).ok_or_else(damaged)?;
-                let certificate = Certificate::from_der(&der).map_err(|_| damaged())?;
-                text += &format!("\n{}\n{}", name.replace('_', " "), render_certificate(&certificate));
-                document[name] = report::certificate(&certificate);
-                pem += &encode_certificate(&der);
+        Body::AuthorityFounded { token_root, holder_root, token_signer, list_signer, anchors_signer, .. } => {
+            for (name, certificate) in [
+                ("token_root", token_root),
+                ("holder_root", holder_root),
+                ("token_signer", token_signer),
+                ("list_signer", list_signer),
+                ("anchors_signer", anchors_signer),
+            ] {
+                text += &format!("\n{}\n", name.replace('_', " "));
+                show_certificate(name, octets(certificate)?, &mut text, &mut document)?;
             }
         }
-        Body::TokenIssued { token, .. } => {
-            let der = hex_octets(token).ok_or_else(damaged)?;
-            let object = SignedObject::from_der(&der).map_err(|_| damaged())?;
-            text += &report::render(&report::object_lines(&object));
-            document["token"] = report::object(&object);
-            pem = encode_object(&der);
+        Body::CertificateRenewed { certificate, .. }
+        | Body::CertificateRevoked { certificate, .. }
+        | Body::HolderEnrolled { certificate, .. } => {
+            show_certificate("certificate", octets(certificate)?, &mut text, &mut document)?;
         }
-        Body::HolderEnrolled { certificate, .. } => {
-            let der = hex_octets(certificate).ok_or_else(damaged)?;
-            let certificate = Certificate::from_der(&der).map_err(|_| damaged())?;
-            text += &render_certificate(&certificate);
-            document["certificate"] = report::certificate(&certificate);
-            pem = encode_certificate(&der);
+        Body::TokenIssued { token: der, .. } => {
+            export_as = show_object("token", octets(der)?, &mut text, &mut document)?.into_bytes();
         }
+        Body::AnchorsUpdateIssued { object: der, .. } => {
+            export_as = show_object("anchors_update", octets(der)?, &mut text, &mut document)?.into_bytes();
+        }
+        Body::TokenListIssued { list: der, .. } => {
+            export_as = show_object("token_list", octets(der)?, &mut text, &mut document)?.into_bytes();
+        }
+        Body::AnchorsAdopted { objects, .. } => {
+            for der in objects {
+                let pem = show_object("anchors_update", octets(der)?, &mut text, &mut document)?;
+                export_as.extend_from_slice(pem.as_bytes());
+            }
+        }
+        Body::CertificateListIssued { list, .. } => {
+            export_as = octets(list)?;
+            text += &report::render(&report::certificate_list_lines(&export_as).ok_or_else(damaged)?);
+            document["certificate_list"] = report::certificate_list(&export_as).ok_or_else(damaged)?;
+        }
+        Body::BundleMade { .. }
+        | Body::CertificateReinstated { .. }
+        | Body::RecordReceived { .. }
+        | Body::TokenReinstated { .. }
+        | Body::TokenRevoked { .. } => {}
     }
     text += &report::render(&[("leaf", entry.leaf.to_string())]);
     if let Some(path) = export {
-        NewFile::reserve(path)?.finish(pem.as_bytes())?;
+        if export_as.is_empty() {
+            return Err(Error::Usage(format!("the entry {} holds nothing that could be written", entry.sequence)));
+        }
+        NewFile::reserve(path)?.finish(&export_as)?;
         document["file"] = json!(path);
         text += &format!("\nWritten to {}.\n", path.display());
     }
@@ -63,37 +97,80 @@ pub(super) fn show(id: &str, export: Option<&Path>, context: &Context<'_>) -> Re
 }
 
 fn open(context: &Context<'_>) -> Result<Ledger, Error> {
-    let home = Home::open(&context.global.home)?;
-    Ledger::open(&Home::ledger_file(home.path()))
-}
-
-fn render_certificate(certificate: &Certificate<'_>) -> String {
-    report::render(&report::certificate_lines(certificate))
+    Home::open(&context.global.home)?.ledger()
 }
 
 /// One line for a person.
 fn summary(entry: &Entry) -> String {
-    let what = match &entry.body {
-        Body::AuthorityFounded { organization, .. } => format!("authority founded  {organization}"),
-        Body::TokenIssued { id, revision, customer, product, .. } => {
-            format!("token issued       {id} version {revision}, {product} for {customer}")
+    let short = |digest: &String| digest.get(..16).unwrap_or_default().to_owned();
+    let (kind, what) = match &entry.body {
+        Body::AnchorsAdopted { number, .. } => ("anchors adopted", format!("update {number}")),
+        Body::AnchorsUpdateIssued { number, .. } => ("anchors update", number.to_string()),
+        Body::AuthorityFounded { organization, .. } => ("authority founded", organization.clone()),
+        Body::BundleMade { id, label, parts, .. } => ("bundle made", format!("{id} {label}, {parts} parts")),
+        Body::CertificateListIssued { issuer, number, base, .. } => {
+            let base = base.map(|base| format!(", changes since {base}")).unwrap_or_default();
+            ("list issued", format!("{number} of certificates by {}{base}", short(issuer)))
         }
-        Body::HolderEnrolled { subject, digest, .. } => {
-            format!("holder enrolled    {} {subject}", digest.get(..16).unwrap_or_default())
+        Body::CertificateReinstated { digest } => ("hold lifted", format!("certificate {}", short(digest))),
+        Body::CertificateRenewed { role, digest, .. } => ("key renewed", format!("{} {role}", short(digest))),
+        Body::CertificateRevoked { digest, certificate, reason, date, standing, .. } => {
+            let subject = hex_octets(certificate)
+                .and_then(|der| Certificate::from_der(&der).ok().map(|certificate| certificate.subject_text()));
+            let standing = if *standing { ", its tokens stand" } else { "" };
+            let subject = subject.unwrap_or_default();
+            ("revoked", format!("certificate {} {subject} since {date}: {}{standing}", short(digest), reason.name()))
+        }
+        Body::HolderEnrolled { subject, digest, .. } => ("holder enrolled", format!("{} {subject}", short(digest))),
+        Body::RecordReceived { digest, token, activated, subject, .. } => {
+            ("record received", format!("{} token {token}, activated {activated} by {subject}", short(digest)))
+        }
+        Body::TokenIssued { id, revision, customer, product, .. } => {
+            ("token issued", format!("{id} version {revision}, {product} for {customer}"))
+        }
+        Body::TokenListIssued { number, .. } => ("list issued", format!("{number} of tokens")),
+        Body::TokenReinstated { id } => ("hold lifted", format!("token {id}")),
+        Body::TokenRevoked { id, revision, reason, date, .. } => {
+            ("revoked", format!("token {id} version {revision} and before since {date}: {}", reason.name()))
         }
     };
-    let line = format!("{:>5}  {}  {what}", entry.sequence, entry.time);
-    line.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+    report::visible(&format!("{:>5}  {}  {kind:<17}  {what}", entry.sequence, entry.time))
 }
 
 /// An entry for a program, without the octets of what was issued.
 fn brief(entry: &Entry) -> Value {
     let mut document = match &entry.body {
+        Body::AnchorsAdopted { number, digest, .. } | Body::AnchorsUpdateIssued { number, digest, .. } => {
+            json!({ "number": number, "sha256": digest })
+        }
         Body::AuthorityFounded { organization, .. } => json!({ "organization": organization }),
-        Body::TokenIssued { id, revision, customer, product, digest, .. } => json!({
-            "id": id, "revision": revision, "customer": customer, "product": product, "sha256": digest,
+        Body::BundleMade { id, label, parts, digest } => {
+            json!({ "id": id, "label": label, "parts": parts, "sha256": digest })
+        }
+        Body::CertificateListIssued { issuer, number, base, next_update, digest, .. } => json!({
+            "issuer": issuer, "number": number, "base": base, "next_update": next_update, "sha256": digest,
+        }),
+        Body::CertificateReinstated { digest } => json!({ "sha256": digest }),
+        Body::CertificateRenewed { role, digest, .. } => json!({ "role": role, "sha256": digest }),
+        Body::CertificateRevoked { digest, issuer, reason, date, standing, .. } => json!({
+            "sha256": digest, "issuer": issuer, "reason": reason, "date": date, "standing": standing,
         }),
         Body::HolderEnrolled { subject, digest, .. } => json!({ "subject": subject, "sha256": digest }),
+        Body::RecordReceived { digest, token, revision, holder, subject, activated } => json!({
+            "sha256": digest, "token": token, "revision": revision, "holder": holder, "subject": subject,
+            "activated": activated,
+        }),
+        Body::TokenIssued { id, revision, customer, product, signer, digest, .. } => json!({
+            "id": id, "revision": revision, "customer": customer, "product": product, "signer": signer,
+            "sha256": digest,
+        }),
+        Body::TokenListIssued { signer, number, next_update, digest, .. } => json!({
+            "signer": signer, "number": number, "next_update": next_update, "sha256": digest,
+        }),
+        Body::TokenReinstated { id } => json!({ "id": id }),
+        Body::TokenRevoked { id, revision, reason, date, digest } => json!({
+            "id": id, "revision": revision, "reason": reason, "date": date, "digest": digest,
+        }),
     };
     document["sequence"] = json!(entry.sequence);
     document["time"] = json!(entry.time);

@@ -1,14 +1,20 @@
 //! The work, one command a file.
 
+mod anchors;
+mod bundle;
 mod card;
+mod crl;
 mod init;
 mod inspect;
 mod issue;
 mod ledger;
 mod manual;
+mod receive;
+mod renew;
+mod revoke;
 
 use crate::{
-    args::{CardCommand, Cli, Command, Global, LedgerCommand},
+    args::{AnchorsCommand, CardCommand, Cli, Command, Global, LedgerCommand, RevokeCommand},
     error::Error,
     lint::Finding,
     prompt::Source,
@@ -54,6 +60,21 @@ pub(crate) fn run(cli: Cli, notes: &mut dyn Write) -> Result<Answer, Error> {
     let mut context = Context::new(&cli.global, notes);
     match cli.command {
         Command::Init(arguments) => init::run(arguments, &mut context),
+        Command::Renew(arguments) => renew::run(&arguments, &mut context),
+        Command::Revoke { command } => match command {
+            RevokeCommand::Token(arguments) => revoke::token(&arguments, &context),
+            RevokeCommand::Certificate(arguments) => revoke::certificate(&arguments, &context),
+            RevokeCommand::Lift { kind, id } => revoke::lift(kind, &id, &context),
+        },
+        Command::Receive(arguments) => receive::run(&arguments, &mut context),
+        Command::Crl(arguments) => crl::run(&arguments, &mut context),
+        Command::Bundle(arguments) => bundle::run(&arguments, &mut context),
+        Command::Anchors { command } => match command {
+            AnchorsCommand::Update(arguments) => anchors::update(&arguments, &mut context),
+            AnchorsCommand::Sign(arguments) => anchors::sign(&arguments, &mut context),
+            AnchorsCommand::Show { file } => anchors::show(&file, &context),
+            AnchorsCommand::Adopt { file } => anchors::adopt(&file, &context),
+        },
         Command::Issue(arguments) => issue::run(*arguments, &mut context),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Card { command: CardCommand::Enroll(arguments) } => card::enroll(&arguments, &mut context),

@@ -138,3 +138,16 @@ fn a_card_that_refuses_half_way_leaves_no_certificate_without_an_entry() {
     assert_eq!(desk.entries(), 2, "what was signed stands in the ledger");
     drop(card);
 }
+
+#[test]
+fn a_card_that_keeps_nothing_is_found_out() {
+    let desk = Desk::founded("p256");
+    let stack = Stack::start(1).expect("a stack");
+    // PUT DATA comes in several links; each is said to be done.
+    let options = (1..=8).fold(CardOptions::new(), |options, nth| options.answer_on(0xdb, nth, 0x9000));
+    let card = stack.insert(0, options);
+    let refused = enroll(&desk, &stack, PIN, &[]).output().expect_code(3);
+    expect_said(&refused, &["CS-7062", "next:"]);
+    assert_eq!(desk.entries(), 2, "what was signed stands in the ledger");
+    drop(card);
+}

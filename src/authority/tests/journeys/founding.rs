@@ -17,9 +17,13 @@ fn openssl_accepts_keys_and_certificates() {
         }
         desk.openssl(&["verify", "-CAfile", "authority/holder-roots.pem", "authority/token-signer.pem"])
             .expect_failure();
-        for (key, certificate) in
-            [("token-root", "anchors"), ("holder-root", "holder-roots"), ("token-signer", "token-signer")]
-        {
+        for (key, certificate) in [
+            ("token-root", "anchors"),
+            ("holder-root", "holder-roots"),
+            ("token-signer", "token-signer"),
+            ("list-signer", "list-signer"),
+            ("anchors-signer", "anchors-signer"),
+        ] {
             let key = format!("authority/keys/{key}.key.pem");
             let certificate = format!("authority/{certificate}.pem");
             let password = format!("pass:{PASSPHRASE}");
@@ -44,6 +48,13 @@ fn certificates_say_what_they_are_for() {
         assert!(signer.contains(words), "{words}: {signer}");
     }
     assert!(!signer.contains("CA:TRUE"));
+    for (role, usage) in [("list-signer", "3.2"), ("anchors-signer", "3.3")] {
+        let signer = text(&format!("authority/{role}.pem"));
+        assert!(
+            signer.contains(&format!("1.3.6.1.4.1.32473.2026.{usage}\n")) && !signer.contains("2026.3.1"),
+            "{signer}"
+        );
+    }
 }
 
 #[test]
@@ -52,7 +63,7 @@ fn the_folder_is_its_owners_alone() {
     let mode = |name: &str| fs::metadata(desk.path(name)).expect("a file").permissions().mode() & 0o777;
     assert_eq!(mode("authority"), 0o700);
     assert_eq!(mode("authority/keys"), 0o700);
-    for key in ["token-root", "holder-root", "token-signer"] {
+    for key in ["token-root", "holder-root", "token-signer", "list-signer", "anchors-signer"] {
         assert_eq!(mode(&format!("authority/keys/{key}.key.pem")), 0o600);
     }
     assert_eq!(mode("authority/ledger.sqlite"), 0o600);
@@ -88,6 +99,17 @@ fn what_cannot_be_founded_leaves_nothing() {
     desk.with_passphrase(&["init", "--organization", "A", "--signer-validity", "30y"]).expect_code(2);
     let nowhere = desk.with_passphrase(&["--home", "no/where", "init", "--organization", "A"]).expect_code(3);
     expect_said(&nowhere, &["CS-7007", "next:"]);
+    assert_eq!(fs::read_dir(desk.path(".")).expect("a folder").count(), 0);
+}
+
+#[test]
+fn without_clock_or_random_numbers_nothing_is_founded() {
+    let desk = Desk::new();
+    let init = || desk.command(&["init", "--organization", "A", "--passphrase-fd", "3"]).file(3, PASSPHRASE);
+    let early = init().under("faketime", &["2025-12-31 00:00:00"]).output().expect_code(3);
+    expect_said(&early, &["CS-7031", "next:"]);
+    let predictable = init().without_random_numbers().output().expect_code(3);
+    expect_said(&predictable, &["CS-7030", "next:"]);
     assert_eq!(fs::read_dir(desk.path(".")).expect("a folder").count(), 0);
 }
 

@@ -1,13 +1,9 @@
 //! `inspect`.
 
-use crate::support::{Desk, expect_said, plain_token};
-use countersign_common::{
-    Anchors, Certificate, ComponentFact, ComponentKind, MachineFacts, SignatureAlgorithm, SignedObject, SigningRequest,
-    Slot, VerifiedToken, decode_certificates, decode_object, encode_object, oid,
-};
+use crate::support::{Desk, Holder, expect_said, plain_token};
+use countersign_common::{decode_certificates, encode_object};
 use countersign_testkit::{Output, TestAuthority};
-use der::{Encode, EncodePem, pem::LineEnding};
-use signature::hazmat::PrehashSigner;
+use der::{EncodePem, pem::LineEnding};
 use spki::SubjectPublicKeyInfoOwned;
 
 fn inspect(desk: &Desk, file: &str) -> Output {
@@ -42,27 +38,7 @@ fn record(desk: &Desk) -> Vec<u8> {
     let public = public.to_pem(LineEnding::LF).expect("PEM");
     let certificate = holders.certify(&public, "/CN=Their Holder", "keyUsage=critical,digitalSignature");
     let certificate = decode_certificates(certificate.as_bytes()).expect("a certificate").remove(0);
-    let holder = Certificate::from_der(&certificate).expect("a certificate");
-
-    let anchor = decode_certificates(&desk.read("authority/anchors.pem")).expect("an anchor").remove(0);
-    let anchors = Anchors::new([anchor.as_slice()]).expect("anchors");
-    let token = desk.read("token.pem");
-    let token = decode_object(&token).expect("a token");
-    let verified = VerifiedToken::verify(SignedObject::from_der(&token).expect("a token"), &anchors).expect("a token");
-    let facts = |value: &str| ComponentFact::Values(vec![value.to_owned()]);
-    let machine = MachineFacts {
-        components: vec![(ComponentKind::MachineId, facts("m")), (ComponentKind::DiskSerial, facts("d"))],
-        virtualization: None,
-    };
-    let time = holder.not_before();
-    let admission = verified.admit(&holder, &[], Slot::Signature, time, &anchors).expect("an admitted holder");
-    let challenge = verified.challenge(&admission, Slot::Signature, time, [9; 32], &machine, None);
-    let content = challenge.to_der().expect("DER");
-    let algorithm = SignatureAlgorithm::EcdsaP256Sha256;
-    let request = SigningRequest::new(oid::CONTENT_CHALLENGE, &content, &holder, algorithm, time).expect("a request");
-    let signature: p256::ecdsa::DerSignature =
-        key.sign_prehash(&algorithm.signer_input(request.message())).expect("a signature");
-    request.finish(signature.as_bytes(), &[], Some(&token)).expect("a record")
+    Holder { certificate, key }.record(desk, "token.pem", "m")
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use crate::support::{Desk, expect_said, plain_token};
 use countersign_common::{
-    Anchors, ComponentKind, SignedObject, Token, VerifiedToken, decode_certificates, decode_object, encode_certificate,
-    token::Criterion,
+    Anchors, ComponentKind, NO_LISTS, SignedObject, Token, VerifiedToken, decode_certificates, decode_object,
+    encode_certificate, token::Criterion,
 };
 use countersign_testpki::der::members;
 use std::fs;
@@ -15,7 +15,7 @@ fn verified(desk: &Desk, file: &str) -> Token {
     let file = desk.read(file);
     let der = decode_object(&file).expect("a token");
     let object = SignedObject::from_der(&der).expect("a signed object");
-    VerifiedToken::verify(object, &anchors).expect("a token that verifies").body().clone()
+    VerifiedToken::verify(object, &anchors, &NO_LISTS).expect("a token that verifies").body().clone()
 }
 
 #[test]
@@ -127,6 +127,22 @@ fn a_profile_and_flags_become_what_they_say() {
 }
 
 #[test]
+fn list_terms_and_roots_of_time_stamps_go_into_the_token() {
+    let desk = Desk::founded("p256");
+    let other = Desk::founded("p256");
+    desk.write("tsa.pem", other.read("authority/holder-root.pem"));
+    let terms = ["--oldest-list", "1", "--list-max-age", "30d", "--clock-repair-anchor", "tsa.pem"];
+    desk.with_passphrase(&["crl"]).expect_code(0);
+    let output = desk.with_passphrase(&plain_token(&[&terms[..], &["--out", "token.pem"]].concat())).expect_code(0);
+    assert_eq!(output.stderr_text(), "", "{output}");
+    let token = verified(&desk, "token.pem");
+    let lists = token.lists.expect("list terms");
+    assert_eq!((lists.oldest_number, lists.max_age), (Some(1), Some(30 * 86_400)));
+    let repair = token.terms.clock_repair.expect("terms of clock repair");
+    assert_eq!((repair.timestamp_anchors.map(|anchors| anchors.len()), repair.two_holders), (Some(1), false));
+}
+
+#[test]
 fn a_customers_salt_is_constant_and_a_new_version_keeps_the_id() {
     let desk = Desk::founded("p256");
     desk.with_passphrase(&plain_token(&["--out", "1.pem"])).expect_code(0);
@@ -166,7 +182,6 @@ fn the_lint_refuses_before_a_passphrase_is_asked_for() {
         (&["--tpm", "required"], &["CS-7102", "TPM"]),
         (&["--persons", "2"], &["CS-7102", "several holders"]),
         (&["--attested"], &["CS-7102", "attestation"]),
-        (&["--oldest-list", "3"], &["CS-7102", "lists"]),
         (&["--activate-from", "2020-01-01"], &["CS-7103", "closed 2020-01-31"]),
         (&["--holder-anchor", "root.pem"], &["CS-7104", "token root"]),
         (&["--holder-anchor", "signer.pem"], &["CS-7104", "no CA"]),
@@ -203,6 +218,8 @@ fn warnings_are_told_and_stop_nothing() {
         (&["--require", "1"], &["CS-7125"]),
         (&["--require", "1", "--machine", "a.json", "--machine", "b.json"], &["CS-7126", "a and b"]),
         (&["--grace", "5d", "--for-newer-verifier"], &["CS-7127"]),
+        (&["--oldest-list", "3"], &["CS-7129", "token list 3", "none"]),
+        (&["--list-max-age", "30d"], &["CS-7129", "token list 1"]),
     ] {
         let plain = plain_token(&[]);
         let plain = if more[0] == "--activate-within" { &plain[..7] } else { &plain[..] };
@@ -273,7 +290,7 @@ fn what_fails_writes_nothing() {
     let wrong = desk.command(&plain_token(&["--passphrase-fd", "3"])).pipe(3, "correct house battery\n").output();
     expect_said(&wrong.expect_code(3), &["CS-7022", "wrong passphrase", "next:"]);
     let no_terminal = desk.command(&plain_token(&[])).output().expect_code(3);
-    expect_said(&no_terminal, &["--passphrase-fd"]);
+    expect_said(&no_terminal, &["CS-7020", "--passphrase-fd"]);
     let nobody = desk.with_passphrase(&["--home", "none", "issue", "--json"]).expect_code(3);
     let document: serde_json::Value = serde_json::from_slice(&nobody.stdout).expect("JSON");
     assert_eq!(document["error"]["code"], "CS-7002");
@@ -322,8 +339,26 @@ fn a_damaged_authority_does_not_sign() {
     expect_said(&mixed, &["CS-7051", "no path"]);
     desk.write("authority/anchors.pem", "garbage");
     expect_said(&desk.with_passphrase(&plain_token(&[])).expect_code(3), &["CS-7005", "anchors.pem"]);
-    desk.write("authority/authority.toml", "format = 2\nsomething = \"new\"\n");
+    desk.write("authority/authority.toml", "format = 3\nsomething = \"new\"\n");
     expect_said(&desk.with_passphrase(&plain_token(&[])).expect_code(3), &["CS-7004", "later release"]);
+    desk.write("authority/authority.toml", "format = 1\norganization = \"A\"\nfounded = \"2026-01-01\"\n");
+    expect_said(&desk.with_passphrase(&plain_token(&[])).expect_code(3), &["CS-7014", "earlier release"]);
+    assert!(!desk.path("token.pem").exists());
+}
+
+#[test]
+fn a_damaged_key_or_ledger_does_not_sign() {
+    let desk = Desk::founded("p256");
+    let issue = || desk.with_passphrase(&plain_token(&["--out", "token.pem"])).expect_code(3);
+    let (key, ledger) = ("authority/keys/token-signer.key.pem", "authority/ledger.sqlite");
+    let kept = desk.read(key);
+    desk.write(key, "garbage");
+    expect_said(&issue(), &["CS-7025", key, "next:"]);
+    desk.write(key, kept);
+    desk.write(ledger, "no database");
+    expect_said(&issue(), &["CS-7040", "next:"]);
+    desk.write(ledger, "");
+    expect_said(&issue(), &["CS-7041", "next:"]);
     assert!(!desk.path("token.pem").exists());
 }
 

@@ -1,7 +1,10 @@
 //! The command from outside: what it writes, what it refuses, and what other programs make of it.
 
+mod bundling;
 mod card;
 mod founding;
 mod inspecting;
 mod issuing;
+mod revoking;
+mod rotating;
 mod support;

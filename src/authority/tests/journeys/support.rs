@@ -1,6 +1,13 @@
 //! An authority in a folder of its own, and the command that works with it.
 
+use countersign_common::{
+    Anchors, Certificate, ComponentFact, ComponentKind, MachineFacts, NO_LISTS, SignatureAlgorithm, SignedObject,
+    SigningRequest, Slot, VerifiedToken, decode_certificates, decode_object, encode_object, oid,
+};
 use countersign_testkit::{Output, Run};
+use der::Encode;
+use pkcs8::DecodePrivateKey;
+use signature::hazmat::PrehashSigner;
 use std::{
     collections::BTreeMap,
     fs,
@@ -111,5 +118,70 @@ impl Desk {
         let snapshot = self.snapshot();
         std::os::unix::fs::symlink("nowhere", &link).expect("a link");
         snapshot
+    }
+}
+
+/// Somebody with a certificate and its key.
+pub(crate) struct Holder {
+    pub(crate) certificate: Vec<u8>,
+    pub(crate) key: p256::ecdsa::SigningKey,
+}
+
+impl Holder {
+    /// Certified by the holder root of a desk, by OpenSSL, in the file `NAME.pem`.
+    pub(crate) fn of(desk: &Desk, name: &str) -> Self {
+        let (subject, password) = (format!("/CN={name}"), format!("pass:{PASSPHRASE}"));
+        let file = |end: &str| format!("{name}.{end}");
+        let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", &subject];
+        let (key, request, certificate) = (file("key"), file("csr"), file("pem"));
+        desk.openssl(&[&["req", "-new", "-keyout", &key, "-out", &request][..], &curve].concat()).expect_code(0);
+        desk.write("extensions", "keyUsage=critical,digitalSignature\nauthorityKeyIdentifier=keyid\n");
+        let signed_with =
+            decode_certificates(&desk.read("authority/holder-root.pem")).expect("a certificate").remove(0);
+        let signed_with = Certificate::from_der(&signed_with).expect("a certificate");
+        let kind = signed_with.public_key().expect("a key").kind().to_string();
+        let hash = if kind.contains("384") { "-sha384" } else { "-sha256" };
+        let root = [hash, "-CA", "authority/holder-root.pem", "-CAkey", "authority/keys/holder-root.key.pem"];
+        let rest = ["-passin", &password, "-extfile", "extensions", "-days", "30", "-out", &certificate];
+        desk.openssl(&[&["x509", "-req", "-in", &request][..], &root, &rest].concat()).expect_code(0);
+        let key = String::from_utf8(desk.read(&key)).expect("text");
+        Self {
+            certificate: decode_certificates(&desk.read(&certificate)).expect("a certificate").remove(0),
+            key: p256::ecdsa::SigningKey::from_pkcs8_pem(&key).expect("a key"),
+        }
+    }
+
+    /// The record of a machine with this machine-id, activated as early as the token allows.
+    pub(crate) fn record(&self, desk: &Desk, token: &str, machine_id: &str) -> Vec<u8> {
+        let holder = Certificate::from_der(&self.certificate).expect("a certificate");
+        let anchor = decode_certificates(&desk.read("authority/anchors.pem")).expect("an anchor").remove(0);
+        let anchors = Anchors::new([anchor.as_slice()]).expect("anchors");
+        let token = desk.read(token);
+        let token = decode_object(&token).expect("a token");
+        let object = SignedObject::from_der(&token).expect("a token");
+        let verified = VerifiedToken::verify(object, &anchors, &NO_LISTS).expect("a token");
+        let facts = |value: &str| ComponentFact::Values(vec![value.to_owned()]);
+        let machine = MachineFacts {
+            components: vec![(ComponentKind::MachineId, facts(machine_id)), (ComponentKind::DiskSerial, facts("d"))],
+            virtualization: None,
+        };
+        let time = holder.not_before().max(verified.issued());
+        let admission =
+            verified.admit(&holder, &[], Slot::Signature, time, &anchors, &NO_LISTS).expect("an admitted holder");
+        let challenge = verified.challenge(&admission, time, [9; 32], &machine, &NO_LISTS, None);
+        let content = challenge.to_der().expect("DER");
+        let algorithm = SignatureAlgorithm::EcdsaP256Sha256;
+        let request =
+            SigningRequest::new(oid::CONTENT_CHALLENGE, &content, &holder, algorithm, time).expect("a request");
+        let signature: p256::ecdsa::DerSignature =
+            self.key.sign_prehash(&algorithm.signer_input(request.message())).expect("a signature");
+        request.finish(signature.as_bytes(), &[], Some(&token)).expect("a record")
+    }
+
+    /// The same, written to a file.
+    pub(crate) fn write_record(&self, desk: &Desk, token: &str, machine_id: &str, file: &str) -> Vec<u8> {
+        let record = self.record(desk, token, machine_id);
+        desk.write(file, encode_object(&record));
+        record
     }
 }

@@ -5,7 +5,7 @@ use countersign_card::{
     Algorithm, Error, ManagementAlgorithm, ManagementKey, OnEnd, Piv, Slot, StatusWord, TransportError,
 };
 
-use crate::script::{Script, certificate, certificate_object, hex, recording, show};
+use crate::script::{Script, certificate, certificate_object, code, hex, recording, show};
 
 const DEFAULT_KEY: &str = "010203040506070801020304050607080102030405060708";
 const CHALLENGE: [u8; 16] = *b"a challenge sent";
@@ -81,7 +81,7 @@ fn a_wrong_key_is_told_from_an_unknown_kind() {
             .on("0087039B04 7C028000 00", &format!("7C0A 8008 {witness} 9000"))
             .compute("0087039B", false, move |_| Ok(hex(word)))
             .open();
-        assert_eq!(piv.authenticate_management(&key(DEFAULT_KEY), CHALLENGE), Err(Error::ManagementKeyWrong), "{word}");
+        assert_eq!(code(piv.authenticate_management(&key(DEFAULT_KEY), CHALLENGE)), "CS-5040", "{word}");
     }
     for word in ["6A80", "6A81", "6A86", "6A88", "6985"] {
         let mut piv = Script::selected()
@@ -89,13 +89,15 @@ fn a_wrong_key_is_told_from_an_unknown_kind() {
             .on("0087039B04 7C028000 00", word)
             .on("00870A9B04 7C028000 00", word)
             .open();
-        assert_eq!(piv.authenticate_management(&key(DEFAULT_KEY), CHALLENGE), Err(Error::ManagementAlgorithmUnknown));
+        assert_eq!(code(piv.authenticate_management(&key(DEFAULT_KEY), CHALLENGE)), "CS-5041", "{word}");
     }
     let mut piv = Script::selected().on(METADATA, "010111 9000").open();
-    assert_eq!(piv.authenticate_management(&key(DEFAULT_KEY), CHALLENGE), Err(Error::ManagementAlgorithmUnknown));
+    assert_eq!(code(piv.authenticate_management(&key(DEFAULT_KEY), CHALLENGE)), "CS-5041");
     let mut piv = Script::selected().on(METADATA, "01010C 9000").open();
-    let length = Error::ManagementKeyLength { algorithm: ManagementAlgorithm::Aes256, length: 24 };
-    assert_eq!(piv.authenticate_management(&key(DEFAULT_KEY), CHALLENGE), Err(length));
+    let outcome = piv.authenticate_management(&key(DEFAULT_KEY), CHALLENGE);
+    let algorithm = ManagementAlgorithm::Aes256;
+    assert_eq!(outcome, Err(Error::ManagementKeyLength { algorithm, length: 24 }));
+    assert_eq!(code(outcome), "CS-5043");
 }
 
 #[test]
@@ -105,7 +107,7 @@ fn a_card_that_only_says_yes_is_not_believed() {
     };
     let mut piv =
         start().compute("0087039B", false, |_| Ok(hex("7C0A 8208 0000000000000000 9000"))).open_with(OnEnd::ResetCard);
-    assert_eq!(piv.authenticate_management(&key(DEFAULT_KEY), CHALLENGE), Err(Error::ManagementCardUnproven));
+    assert_eq!(code(piv.authenticate_management(&key(DEFAULT_KEY), CHALLENGE)), "CS-5045");
     let mut piv = start().compute("0087039B", false, |_| Ok(hex("9000"))).open_with(OnEnd::ResetCard);
     assert_eq!(piv.authenticate_management(&key(DEFAULT_KEY), CHALLENGE).map_err(|error| error.code()), Err("CS-5030"));
     for garbled in
@@ -157,7 +159,7 @@ fn generation_and_storage_are_refused_for_reasons() {
     const GENERATE: &str = "0047009C05 AC03800107 00";
     let generate =
         |reply: &str| Script::selected().on(GENERATE, reply).open().generate_key(Slot::Signature, Algorithm::Rsa2048);
-    assert_eq!(generate("6982"), Err(Error::ManagementKeyRequired));
+    assert_eq!(code(generate("6982")), "CS-5044");
     let (slot, algorithm, status) = (Slot::Signature, Algorithm::Rsa2048, StatusWord(0x6A80));
     assert_eq!(generate("6A80"), Err(Error::KeyRefused { slot, algorithm, status }));
     let refused = Error::Refused { command: "GENERATE ASYMMETRIC KEY PAIR", status: StatusWord(0x6F00) };
@@ -179,7 +181,7 @@ fn generation_and_storage_are_refused_for_reasons() {
         Script::selected().on(&command, word).open().put_certificate(Slot::Authentication, &certificate)
     };
     assert_eq!(put("9000"), Ok(()));
-    assert_eq!(put("6982"), Err(Error::ManagementKeyRequired));
+    assert_eq!(code(put("6982")), "CS-5044");
     assert_eq!(put("6A84"), Err(Error::Refused { command: "PUT DATA", status: StatusWord(0x6A84) }));
     for length in [0, 8193] {
         let outcome = Script::selected().open().put_certificate(Slot::Authentication, &vec![0; length]);

@@ -81,7 +81,7 @@ fn every_error_has_a_code_of_its_own() {
     let codes: BTreeSet<_> = errors.iter().map(Error::code).collect();
     assert_eq!(codes.len(), errors.len(), "no code twice");
     assert!(codes.iter().copied().eq(Error::CODES.iter().map(|(code, _)| *code)), "all of them, in order");
-    assert!(codes.iter().all(|code| ("CS-5001"..="CS-5099").contains(code)));
+    assert!(codes.iter().all(|code| code.starts_with("CS-50")));
     for error in errors {
         let text = error.to_string();
         assert!(!text.is_empty() && !text.contains('\n') && !text.ends_with('.'), "{text}");

@@ -2,7 +2,7 @@
 
 use countersign_card::{Error, LastTry, OnEnd, StatusWord, TransportError};
 
-use crate::script::{PIN_STATUS, Script};
+use crate::script::{PIN_STATUS, Script, code};
 
 const VERIFY_DIRECT: u32 = 0x4233_0006;
 const FEATURES: &str = "0604 42330006 1204 42330012";
@@ -27,22 +27,24 @@ fn the_reader_takes_the_pin() {
 #[test]
 fn answers_of_card_and_reader() {
     let cases = [
-        ("63C2", Error::WrongPin { tries_left: 2 }),
-        ("6983", Error::PinBlocked),
-        ("6400", Error::PinPadTimeout),
-        ("6401", Error::PinPadCancelled),
-        ("6403", Error::PinMalformed),
-        ("6B80", Error::Refused { command: "VERIFY", status: StatusWord(0x6B80) }),
-        ("90", Error::MalformedReply { command: "VERIFY", what: "not a status word" }),
-        ("009000", Error::MalformedReply { command: "VERIFY", what: "not a status word" }),
+        ("63C2", Error::WrongPin { tries_left: 2 }, "CS-5024"),
+        ("6983", Error::PinBlocked, "CS-5025"),
+        ("6400", Error::PinPadTimeout, "CS-5052"),
+        ("6401", Error::PinPadCancelled, "CS-5051"),
+        ("6403", Error::PinMalformed, "CS-5027"),
+        ("6B80", Error::Refused { command: "VERIFY", status: StatusWord(0x6B80) }, "CS-5032"),
+        ("90", Error::MalformedReply { command: "VERIFY", what: "not a status word" }, "CS-5030"),
+        ("009000", Error::MalformedReply { command: "VERIFY", what: "not a status word" }, "CS-5030"),
     ];
-    for (reply, error) in cases {
+    for (reply, error, code) in cases {
         let mut piv = Script::selected()
             .control(request(), "", Ok(FEATURES))
             .on(PIN_STATUS, "63C3")
             .control(VERIFY_DIRECT, STRUCTURE, Ok(reply))
             .open();
-        assert_eq!(piv.verify_pin_on_pad(LastTry::Keep), Err(error), "{reply}");
+        let outcome = piv.verify_pin_on_pad(LastTry::Keep);
+        assert_eq!(outcome.as_ref().map_err(Error::code), Err(code), "{reply}");
+        assert_eq!(outcome, Err(error), "{reply}");
     }
 }
 
@@ -67,7 +69,7 @@ fn readers_without_a_pin_pad() {
     let refused = TransportError::Pcsc { code: 0x8010_001F, text: "unsupported".to_owned() };
     for features in [Ok(""), Ok("1204 42330012"), Err(refused)] {
         let mut piv = Script::selected().control(request(), "", features).open();
-        assert_eq!(piv.verify_pin_on_pad(LastTry::Keep), Err(Error::NoPinPad));
+        assert_eq!(code(piv.verify_pin_on_pad(LastTry::Keep)), "CS-5050");
     }
     for garbled in ["06", "0604", "0603 42330006", "0604 42330006 12"] {
         let mut piv = Script::selected().control(request(), "", Ok(garbled)).open();

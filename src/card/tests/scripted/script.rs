@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use countersign_card::{ExtendedLength, OnEnd, Options, Piv, TraceEvent, Transport, TransportError};
+use countersign_card::{Error, ExtendedLength, OnEnd, Options, Piv, TraceEvent, Transport, TransportError};
 
 pub(crate) const SELECT: &str = "00A4040009 A00000030800001000 00";
 pub(crate) const SELECTED: &str = "6111 4F06000010000100 7907 4F05A000000308 9000";
@@ -161,6 +161,11 @@ pub(crate) fn recording() -> (Options, Arc<Mutex<Vec<TraceEvent>>>) {
     let heard = Arc::clone(&events);
     let recorder = move |event: &TraceEvent| heard.lock().expect("no panic").push(event.clone());
     (Options { recorder: Some(Box::new(recorder)), ..Options::default() }, events)
+}
+
+/// The code of what must have been refused.
+pub(crate) fn code<T: std::fmt::Debug>(outcome: Result<T, Error>) -> &'static str {
+    outcome.expect_err("a refusal").code()
 }
 
 pub(crate) fn hex(text: &str) -> Vec<u8> {

@@ -7,7 +7,7 @@ use countersign_card::{
 
 use crate::script::{
     PIN_STATUS, READ_9A, READ_9C, SELECT, SELECTED, Script, VERIFY_123456, answer, certificate, certificate_object,
-    hex, recording,
+    code, hex, recording,
 };
 
 #[test]
@@ -79,6 +79,21 @@ fn a_missing_object_has_several_words() {
 }
 
 #[test]
+fn an_object_that_is_not_one_is_told_from_a_missing_one() {
+    let mut piv = Script::selected()
+        .on(READ_9A, "5303 700130 9000")
+        // Said to be compressed, and is not.
+        .on(READ_9A, "5308 7003 300100 710101 9000")
+        .on("00CB3FFF05 5C035FC102 00", "3019 9000")
+        .on("00CB3FFF03 5C017E 00", "7E04 5F2F0160 9000")
+        .open();
+    assert_eq!(code(piv.certificate(Slot::Authentication)), "CS-5022");
+    assert_eq!(code(piv.certificate(Slot::Authentication)), "CS-5023");
+    assert_eq!(code(piv.chuid()), "CS-5022");
+    assert_eq!(code(piv.pin_policy()), "CS-5022");
+}
+
+#[test]
 fn chuid_and_discovery_are_read() {
     let chuid = "533B 3019 D4E739DA739CED39CE739D836858210842108421C84210C3EB 3410 000102030405060708090A0B0C0D0E0F \
                  3508 3230333030313031 3E00 FE00 9000";
@@ -128,6 +143,19 @@ fn a_card_that_was_shown_the_pin_is_reset_on_release() {
         .open();
     piv.verify_pin(&Pin::new("123456").expect("a PIN"), LastTry::Keep).expect("verified");
     piv.release().expect("released");
+    piv.resume().expect("any card, since none is known yet");
+}
+
+/// SP 800-73 part 2, 3.1.1: a card on which PIV is selected already keeps its security status when PIV is selected again.
+#[test]
+fn selecting_again_does_not_make_the_card_forget_the_pin() {
+    let mut piv = Script::selected()
+        .on(PIN_STATUS, "63C3")
+        .on(VERIFY_123456, "9000")
+        .begin(Ok(()))
+        .on(SELECT, SELECTED)
+        .open_with(OnEnd::ResetCard);
+    piv.verify_pin(&Pin::new("123456").expect("a PIN"), LastTry::Keep).expect("verified");
     piv.resume().expect("any card, since none is known yet");
 }
 

@@ -2,7 +2,7 @@
 
 use countersign_card::{Algorithm, Error, OnEnd, Slot, StatusWord, TransportError};
 
-use crate::script::{Script, hex, show};
+use crate::script::{Script, code, hex, show};
 
 const P256: &str = "0087119A26 7C24 8200 8120";
 
@@ -46,11 +46,13 @@ fn the_pin_may_be_missed_at_the_first_link_or_at_the_last() {
 
 #[test]
 fn refusals_are_told_apart() {
-    assert_eq!(sign_p256("6982"), Err(Error::PinRequired));
-    assert_eq!(sign_p256("6983"), Err(Error::PinBlocked));
+    assert_eq!(code(sign_p256("6982")), "CS-5028");
+    assert_eq!(code(sign_p256("6983")), "CS-5025");
     for word in [0x6984, 0x6985, 0x6A80, 0x6A81, 0x6A82, 0x6A86, 0x6A88] {
         let (slot, algorithm, status) = (Slot::Authentication, Algorithm::P256, StatusWord(word));
-        assert_eq!(sign_p256(&format!("{word:04X}")), Err(Error::KeyRefused { slot, algorithm, status }));
+        let outcome = sign_p256(&format!("{word:04X}"));
+        assert_eq!(outcome, Err(Error::KeyRefused { slot, algorithm, status }));
+        assert_eq!(code(outcome), "CS-5029");
     }
     for word in [0x6700, 0x6883, 0x6884, 0x6581, 0x6B00, 0x6D00, 0x6E00, 0x6F00, 0x6281, 0x9001, 0x0000] {
         let refused = Error::Refused { command: "GENERAL AUTHENTICATE", status: StatusWord(word) };
@@ -67,6 +69,7 @@ fn input_of_another_length_is_not_sent() {
         let expected = algorithm.input_length();
         let outcome = piv.sign(Slot::Signature, algorithm, &vec![0; length]);
         assert_eq!(outcome, Err(Error::InputLength { length, expected }));
+        assert_eq!(code(outcome), "CS-5034");
     }
 }
 

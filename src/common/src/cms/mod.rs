@@ -1,4 +1,4 @@
-//! The CMS profile of tokens and records (RFC 5652, RFC 5035; docs/token-format.md, section 3).
+//! The CMS profile of the signed objects (RFC 5652, RFC 5035; docs/token-format.md, section 3).
 //!
 //! One signer, one spelling: SignedData version 3 with the content inside, the signer's certificate and those that
 //! lead to the anchor, and signed attributes content-type, message-digest, signing-time and signing-certificate-v2,
@@ -9,7 +9,9 @@ mod read;
 mod write;
 
 pub use read::SignedObject;
+pub(crate) use read::{Members, check_set_order, members, verify_attributes};
 pub use write::SigningRequest;
+pub(crate) use write::sequence;
 
-/// The most certificates in an object.
+/// The most certificates in an object: a limit of the format, far below that of a path.
 const MAX_CERTIFICATES: usize = 8;

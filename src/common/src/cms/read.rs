@@ -30,6 +30,10 @@ pub struct SignedObject<'a> {
     digest: OnceLock<[u8; 32]>,
 }
 
+/// What the format has signed objects for.
+const CONTENT_TYPES: [ObjectIdentifier; 5] =
+    [oid::CONTENT_ANCHORS, oid::CONTENT_CHALLENGE, oid::CONTENT_MANIFEST, oid::CONTENT_TOKEN, oid::CONTENT_TOKEN_LIST];
+
 const CONTEXT_0: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
 const CONTEXT_1: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(1) };
 
@@ -51,7 +55,7 @@ impl<'a> SignedObject<'a> {
         let content = explicit.value(Tag::OctetString, "eContent")?;
         explicit.finish("eContent")?;
         content_info.finish("encapContentInfo")?;
-        if content_type != oid::CONTENT_TOKEN && content_type != oid::CONTENT_CHALLENGE {
+        if !CONTENT_TYPES.contains(&content_type) {
             return Err(Reason::UnknownObject(content_type));
         }
         let certificates = data.value(CONTEXT_0, "certificates")?;
@@ -75,7 +79,7 @@ impl<'a> SignedObject<'a> {
         let algorithm = SignatureAlgorithm::from_signer_info(info.tlv("signatureAlgorithm")?, hash)
             .filter(|algorithm| algorithm.hash() == hash)
             // A record names the PIV slot that signed it, and SP 800-78 has no Ed25519 in any slot.
-            .filter(|algorithm| content_type == oid::CONTENT_TOKEN || *algorithm != SignatureAlgorithm::Ed25519)
+            .filter(|algorithm| content_type != oid::CONTENT_CHALLENGE || *algorithm != SignatureAlgorithm::Ed25519)
             .ok_or(Reason::AlgorithmNotAllowed)?;
         let signature = info.value(Tag::OctetString, "signature")?;
         let unsigned_token = if content_type == oid::CONTENT_CHALLENGE {
@@ -91,7 +95,7 @@ impl<'a> SignedObject<'a> {
         if attributes.message_digest != hash.digest(content).as_ref() {
             return Err(Reason::DigestMismatch);
         }
-        let role = if content_type == oid::CONTENT_TOKEN { Reason::Signer } else { Reason::Holder };
+        let role = if content_type == oid::CONTENT_CHALLENGE { Reason::Holder } else { Reason::Signer };
         let mut others = read_certificates(certificates, role)?;
         let place = others
             .iter()
@@ -124,7 +128,7 @@ impl<'a> SignedObject<'a> {
         *self.digest.get_or_init(|| Sha256::digest(self.der).into())
     }
 
-    /// [`oid::CONTENT_TOKEN`] or [`oid::CONTENT_CHALLENGE`].
+    /// One of the content types of [`oid`].
     pub fn content_type(&self) -> ObjectIdentifier {
         self.content_type
     }
@@ -162,21 +166,32 @@ impl<'a> SignedObject<'a> {
     /// Verifies the signature with the signer's key, over the octets received (RFC 5652 5.4), by an algorithm that may
     /// be used at a time: the one that the object is judged at.
     pub fn verify_signature(&self, at: Time) -> Result<(), Reason> {
-        let key = self.signer.public_key().map_err(|_| Reason::AlgorithmNotAllowed)?;
-        // What is signed is the SET OF, whose tag differs from the one in the object.
-        let mut signed = self.signed_attributes.to_vec();
-        if let Some(tag) = signed.first_mut() {
-            *tag = 0x31;
-        }
-        key.verify(self.algorithm, &signed, self.signature).map_err(|error| match error {
-            SignatureError::Invalid => Reason::BadSignature,
-            _ => Reason::AlgorithmNotAllowed,
-        })?;
-        allowed_at(key.kind(), self.algorithm, at).map_err(|error| match error {
-            AlgorithmError::NotAllowed => Reason::AlgorithmNotAllowed,
-            AlgorithmError::RefusedFrom(since) => Reason::AlgorithmRefused { since, at },
-        })
+        verify_attributes(&self.signer, self.algorithm, self.signed_attributes, self.signature, at)
     }
+}
+
+/// Verifies a signature over signed attributes, given as they stand in an object.
+pub(crate) fn verify_attributes(
+    signer: &Certificate<'_>,
+    algorithm: SignatureAlgorithm,
+    attributes: &[u8],
+    signature: &[u8],
+    at: Time,
+) -> Result<(), Reason> {
+    let key = signer.public_key().map_err(|_| Reason::AlgorithmNotAllowed)?;
+    // What is signed is the SET OF, whose tag differs from the one in the object.
+    let mut signed = attributes.to_vec();
+    if let Some(tag) = signed.first_mut() {
+        *tag = 0x31;
+    }
+    key.verify(algorithm, &signed, signature).map_err(|error| match error {
+        SignatureError::Invalid => Reason::BadSignature,
+        _ => Reason::AlgorithmNotAllowed,
+    })?;
+    allowed_at(key.kind(), algorithm, at).map_err(|error| match error {
+        AlgorithmError::NotAllowed => Reason::AlgorithmNotAllowed,
+        AlgorithmError::RefusedFrom(since) => Reason::AlgorithmRefused { since, at },
+    })
 }
 
 struct SignedAttributes<'a> {
@@ -292,7 +307,7 @@ fn check_identifier(identifier: &[u8], signer: &Certificate<'_>) -> Result<(), R
 }
 
 /// DER orders the members of a SET OF by their octets (X.690 11.6), and twice the same has no meaning here.
-fn check_set_order(set: &[u8], part: &'static str) -> Result<(), Reason> {
+pub(crate) fn check_set_order(set: &[u8], part: &'static str) -> Result<(), Reason> {
     let mut last: Option<&[u8]> = None;
     let mut rest = Members::new(set, part)?;
     while !rest.is_finished() {
@@ -311,7 +326,7 @@ fn split<'a>(set: &'a [u8], part: &'static str) -> Result<(&'a [u8], &'a [u8]), 
 }
 
 /// The members of one TLV that must have a given tag and nothing after it.
-fn members<'a>(tlv: &'a [u8], tag: Tag, part: &'static str) -> Result<Members<'a>, Reason> {
+pub(crate) fn members<'a>(tlv: &'a [u8], tag: Tag, part: &'static str) -> Result<Members<'a>, Reason> {
     let value = AnyRef::from_der(tlv).map_err(|error| not_der(part, &error))?;
     if value.tag() == tag { Members::new(value.value(), part) } else { Err(Reason::Cms(part)) }
 }
@@ -322,39 +337,44 @@ fn not_der(what: &'static str, error: &der::Error) -> Reason {
 }
 
 /// A reader that names the part in its errors.
-struct Members<'a>(SliceReader<'a>);
+pub(crate) struct Members<'a>(SliceReader<'a>);
 
 impl<'a> Members<'a> {
-    fn new(octets: &'a [u8], part: &'static str) -> Result<Self, Reason> {
+    pub(crate) fn new(octets: &'a [u8], part: &'static str) -> Result<Self, Reason> {
         SliceReader::new(octets).map(Self).map_err(|error| not_der(part, &error))
     }
 
-    fn take<T: Decode<'a, Error = der::Error>>(&mut self, part: &'static str) -> Result<T, Reason> {
+    pub(crate) fn take<T: Decode<'a, Error = der::Error>>(&mut self, part: &'static str) -> Result<T, Reason> {
         T::decode(&mut self.0).map_err(|_| Reason::Cms(part))
     }
 
-    fn tlv(&mut self, part: &'static str) -> Result<&'a [u8], Reason> {
+    pub(crate) fn tlv(&mut self, part: &'static str) -> Result<&'a [u8], Reason> {
         self.0.tlv_bytes().map_err(|_| Reason::Cms(part))
     }
 
-    fn value(&mut self, tag: Tag, part: &'static str) -> Result<&'a [u8], Reason> {
+    pub(crate) fn value(&mut self, tag: Tag, part: &'static str) -> Result<&'a [u8], Reason> {
         let value: AnyRef<'a> = self.take(part)?;
         if value.tag() == tag { Ok(value.value()) } else { Err(Reason::Cms(part)) }
     }
 
-    fn members(&mut self, tag: Tag, part: &'static str) -> Result<Self, Reason> {
+    pub(crate) fn members(&mut self, tag: Tag, part: &'static str) -> Result<Self, Reason> {
         Self::new(self.value(tag, part)?, part)
     }
 
-    fn version(&mut self, expected: u8, part: &'static str) -> Result<(), Reason> {
+    pub(crate) fn version(&mut self, expected: u8, part: &'static str) -> Result<(), Reason> {
         if self.value(Tag::Integer, part)? == [expected] { Ok(()) } else { Err(Reason::Cms(part)) }
     }
 
-    fn is_finished(&self) -> bool {
+    /// Whether a member with a given tag comes next.
+    pub(crate) fn next_is(&self, tag: Tag) -> bool {
+        Tag::decode(&mut self.0.clone()).is_ok_and(|next| next == tag)
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
         self.0.is_finished()
     }
 
-    fn finish(self, part: &'static str) -> Result<(), Reason> {
+    pub(crate) fn finish(self, part: &'static str) -> Result<(), Reason> {
         if self.0.is_finished() { Ok(()) } else { Err(Reason::Cms(part)) }
     }
 }

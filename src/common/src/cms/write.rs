@@ -22,7 +22,7 @@ const CONTEXT_0: Tag = Tag::ContextSpecific { constructed: true, number: TagNumb
 const CONTEXT_1: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(1) };
 
 impl<'a> SigningRequest<'a> {
-    /// Prepares an object of [`oid::CONTENT_TOKEN`] or [`oid::CONTENT_CHALLENGE`] with a body in DER.
+    /// Prepares an object of one of the content types of [`oid`] with a body in DER.
     pub fn new(
         content_type: ObjectIdentifier,
         content: &'a [u8],
@@ -108,7 +108,7 @@ fn attribute(id: ObjectIdentifier, value: &[u8]) -> der::Result<Vec<u8>> {
     sequence(&[&id.to_der()?, &tlv(Tag::Set, &[value])?])
 }
 
-fn sequence(members: &[&[u8]]) -> der::Result<Vec<u8>> {
+pub(crate) fn sequence(members: &[&[u8]]) -> der::Result<Vec<u8>> {
     tlv(Tag::Sequence, members)
 }
 

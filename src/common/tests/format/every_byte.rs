@@ -2,7 +2,7 @@
 
 use crate::examples::make;
 use countersign_common::{
-    Anchors, Facts, HashAlgorithm, MachineFacts, Product, SignatureAlgorithm, SignedObject, VerifiedToken,
+    Anchors, Facts, HashAlgorithm, MachineFacts, NO_LISTS, Product, SignatureAlgorithm, SignedObject, VerifiedToken,
     decode_object, encode_object, validate,
 };
 use countersign_testpki::{
@@ -21,7 +21,7 @@ impl Fixture {
     fn token_stands(&self, file: &[u8]) -> bool {
         let anchors = Anchors::new([self.root.as_slice()]).unwrap();
         let Ok(der) = decode_object(file) else { return false };
-        SignedObject::from_der(&der).and_then(|object| VerifiedToken::verify(object, &anchors)).is_ok()
+        SignedObject::from_der(&der).and_then(|object| VerifiedToken::verify(object, &anchors, &NO_LISTS)).is_ok()
     }
 
     fn record_stands(&self, file: &[u8]) -> bool {
@@ -29,7 +29,8 @@ impl Fixture {
         let version = Some("2.4.1".parse().unwrap());
         let product = Product { id: "control-room", edition: Some("standard"), version };
         let now = Some(ACTIVATED.parse().unwrap());
-        let facts = Facts { now, newest_time_seen: None, product, machine: &self.machine, anchors: &anchors };
+        let facts =
+            Facts { now, newest_time_seen: None, product, machine: &self.machine, anchors: &anchors, lists: &NO_LISTS };
         validate(file, &facts).state.is_activated()
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::support::{expect_file, repository, updating};
 use countersign_common::{
-    Anchors, Certificate, Facts, PathErrorKind, Product, Reason, SignatureAlgorithm, SignedObject, SigningRequest,
-    Slot, State, Time, VerifiedToken, decode_object, encode_certificate, encode_object, oid, validate,
+    Anchors, Certificate, Facts, NO_LISTS, PathErrorKind, Product, Reason, SignatureAlgorithm, SignedObject,
+    SigningRequest, Slot, State, Time, VerifiedToken, decode_object, encode_certificate, encode_object, oid, validate,
 };
 use countersign_testpki::{
     Cast, Key,
@@ -25,14 +25,14 @@ pub(crate) fn make(cast: &Cast) -> (Vec<u8>, Vec<u8>) {
 
     let root = cast.token_root.certificate.as_slice();
     let anchors = Anchors::new([root]).unwrap();
-    let verified = VerifiedToken::verify(SignedObject::from_der(&token).unwrap(), &anchors).unwrap();
+    let verified = VerifiedToken::verify(SignedObject::from_der(&token).unwrap(), &anchors, &NO_LISTS).unwrap();
     let holder = Certificate::from_der(&cast.holder.certificate).unwrap();
     let slot = Slot::Signature;
     let activated: Time = ACTIVATED.parse().unwrap();
-    let admission = verified.admit(&holder, &[], slot, activated, &anchors).unwrap();
+    let admission = verified.admit(&holder, &[], slot, activated, &anchors, &NO_LISTS).unwrap();
     let nonce = seed("countersign test nonce");
     let facts = machine(&example_machine());
-    let challenge = verified.challenge(&admission, slot, activated, nonce, &facts, Some("WO-1047".to_owned()));
+    let challenge = verified.challenge(&admission, activated, nonce, &facts, &NO_LISTS, Some("WO-1047".to_owned()));
     let challenge = challenge.to_der().unwrap();
     let signed = SIGNED.parse().unwrap();
     let request = SigningRequest::new(oid::CONTENT_CHALLENGE, &challenge, &holder, algorithm, signed).unwrap();
@@ -93,7 +93,10 @@ fn the_example_activates_its_machine() {
     let file = std::fs::read(repository("fixtures/format/record.pem")).unwrap();
     let at = |now: &str| {
         let now = Some(now.parse().unwrap());
-        validate(&file, &Facts { now, newest_time_seen: None, product, machine: &facts, anchors: &anchors })
+        validate(
+            &file,
+            &Facts { now, newest_time_seen: None, product, machine: &facts, anchors: &anchors, lists: &NO_LISTS },
+        )
     };
     assert_eq!(at(ACTIVATED).state, State::Licensed);
     assert_eq!(at(ACTIVATED).entitlements.len(), 2);

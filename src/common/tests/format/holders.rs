@@ -1,6 +1,6 @@
 //! Whom a token admits before a card is asked to sign.
 
-use countersign_common::{Anchors, Certificate, Reason, SignedObject, Slot, Time, VerifiedToken};
+use countersign_common::{Anchors, Certificate, NO_LISTS, Reason, SignedObject, Slot, Time, VerifiedToken};
 use countersign_testpki::{Cast, Key, Request, certificates::holder_extensions, objects::ACTIVATED};
 
 /// What the example token says of a holder with this key.
@@ -8,10 +8,10 @@ fn admitted(key: Key, at: &str) -> Result<(), Reason> {
     let cast = Cast::new();
     let token = cast.token(|_| {});
     let anchors = Anchors::new([cast.token_root.certificate.as_slice()]).unwrap();
-    let token = VerifiedToken::verify(SignedObject::from_der(&token).unwrap(), &anchors).unwrap();
+    let token = VerifiedToken::verify(SignedObject::from_der(&token).unwrap(), &anchors, &NO_LISTS).unwrap();
     let holder = Request::new("Alex Example", key, holder_extensions()).issued_by(&cast.holder_root);
     let holder = Certificate::from_der(&holder.certificate).unwrap();
-    token.admit(&holder, &[], Slot::Signature, at.parse().unwrap(), &anchors).map(|_| ())
+    token.admit(&holder, &[], Slot::Signature, at.parse().unwrap(), &anchors, &NO_LISTS).map(|_| ())
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the second implementation under tests/python makes is accepted here.
 
 use crate::support::repository;
-use countersign_common::{Anchors, SignedObject, VerifiedToken, decode_certificates, decode_object};
+use countersign_common::{Anchors, NO_LISTS, SignedObject, VerifiedToken, decode_certificates, decode_object};
 use std::{path::Path, process::Command};
 
 /// The interpreter of tests/python/venv.sh.
@@ -30,7 +30,7 @@ fn verify(token: &Path, anchors: &Path) {
     let der = decode_object(&file).unwrap();
     let roots = decode_certificates(&std::fs::read(anchors).unwrap()).unwrap();
     let anchors = Anchors::new(roots.iter().map(Vec::as_slice)).unwrap();
-    let token = VerifiedToken::verify(SignedObject::from_der(&der).unwrap(), &anchors).unwrap();
+    let token = VerifiedToken::verify(SignedObject::from_der(&der).unwrap(), &anchors, &NO_LISTS).unwrap();
     assert_eq!(token.body().product.id, "control-room");
     assert_eq!(token.body().grants.len(), 2);
 }

@@ -9,8 +9,8 @@ mod token_cases;
 
 use crate::support::{expect_file, repository, updating};
 use countersign_common::{
-    Anchors, ComponentFact, ComponentKind, Facts, MAX_TOKEN_SIZE, MachineFacts, Octets, Product, Reason, SignedObject,
-    Time, VerifiedRecord, VerifiedToken, decode_certificates, decode_object, encode_object,
+    Anchors, ComponentFact, ComponentKind, Facts, MAX_TOKEN_SIZE, MachineFacts, NO_LISTS, Octets, Product, Reason,
+    SignedObject, Time, VerifiedRecord, VerifiedToken, decode_certificates, decode_object, encode_object,
     token::{Entitlement, ListedMachine, MAX_LISTED_MACHINES},
     validate,
 };
@@ -22,7 +22,7 @@ use countersign_testpki::{
 use std::{collections::BTreeSet, fmt::Write as _};
 
 /// How many vectors there are; whoever adds or loses one notices.
-const COUNT: usize = 382;
+const COUNT: usize = 394;
 
 /// Content octets of 1.3.6.1.4.1, with a needless octet before the last arc.
 const PADDED: [u8; 6] = [0x2b, 0x06, 0x01, 0x04, 0x80, 0x01];
@@ -212,13 +212,13 @@ impl Vector {
         let version = self.version.as_deref().map(|version| version.parse().unwrap());
         let product = Product { id: &self.product, edition: self.edition.as_deref(), version };
         let (now, machine) = (self.now, &self.machine);
-        let facts = Facts { now, newest_time_seen: self.seen, product, machine, anchors: &anchors };
+        let facts = Facts { now, newest_time_seen: self.seen, product, machine, anchors: &anchors, lists: &NO_LISTS };
         if self.object == "record" {
             return validate(&self.file, &facts).reason;
         }
         let judge = || {
             let der = decode_object(&self.file)?;
-            let token = VerifiedToken::verify(SignedObject::from_der(&der)?, &anchors)?;
+            let token = VerifiedToken::verify(SignedObject::from_der(&der)?, &anchors, &NO_LISTS)?;
             if self.object == "activation" { token.check_activation(&facts) } else { Ok(()) }
         };
         judge().err().unwrap_or(Reason::Licensed)
@@ -269,10 +269,11 @@ fn oversize_tokens_are_refused() {
         let padding = padding + size - MAX_TOKEN_SIZE;
         // A signature is an octet or two longer than another, so one of the right length is looked for.
         let token = (0..=u8::MAX).map(|id| padded(padding, id)).find(|token| token.len() == size).unwrap();
-        let judged = SignedObject::from_der(&token).and_then(|token| VerifiedToken::verify(token, &anchors));
+        let judged = SignedObject::from_der(&token).and_then(|token| VerifiedToken::verify(token, &anchors, &NO_LISTS));
         assert_eq!(judged.err().map(|reason| reason.code()), expected, "a token of {size} octets");
         let record = cast.record_cms(&cast.challenge(&token), &token, &cast.holder).build();
-        let judged = SignedObject::from_der(&record).and_then(|record| VerifiedRecord::verify(record, &anchors));
+        let judged =
+            SignedObject::from_der(&record).and_then(|record| VerifiedRecord::verify(record, &anchors, &NO_LISTS));
         assert_eq!(judged.err().map(|reason| reason.code()), expected, "a record with a token of {size} octets");
     }
 }

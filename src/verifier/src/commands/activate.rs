@@ -5,7 +5,7 @@
 
 use super::{check, machine};
 use crate::{
-    context::{Context, Objects, certificates, clock, parse_anchors, token_name},
+    context::{Context, Issuers, Objects, clock, facts, token_name},
     error::{Error, Exit},
     files,
     output::{Page, Report},
@@ -13,11 +13,9 @@ use crate::{
     session::{self, Job, PinSource},
     ui,
 };
-use countersign::{MachineFacts, Time, Verdict};
+use countersign::{MachineFacts, Time, Trust, Verdict};
 use countersign_card::{Options, Pin, Reader, TransportError};
-use countersign_common::{
-    Anchors, Certificate, Facts, Reason, SignedObject, VerifiedRecord, VerifiedToken, encode_object, validate,
-};
+use countersign_common::{Facts, Reason, SignedObject, VerifiedRecord, VerifiedToken, encode_object, validate};
 use countersign_report as report;
 use countersign_report::visible;
 use serde_json::json;
@@ -30,34 +28,30 @@ const GUIDED_WAIT: Duration = Duration::from_secs(120);
 struct Scene<'a> {
     plan: &'a Activate,
     machine: &'a MachineFacts,
-    anchors: &'a Anchors<'a>,
+    trust: &'a Trust<'a>,
     newest_time_seen: Option<Time>,
 }
 
 impl Scene<'_> {
     /// The facts now, for the product that a token is for.
     fn facts<'f>(&'f self, token: &'f VerifiedToken<'_>) -> Facts<'f> {
-        Facts {
-            now: countersign::now(),
-            newest_time_seen: self.newest_time_seen,
-            product: self.plan.facts.of(&token.body().product.id),
-            machine: self.machine,
-            anchors: self.anchors,
-        }
+        let product = self.plan.facts.of(&token.body().product.id);
+        facts(countersign::now(), self.newest_time_seen, product, self.machine, self.trust)
     }
 }
 
 pub(super) fn run(plan: &Activate, context: &mut Context<'_>) -> Result<Report, Error> {
-    let roots = context.roots()?;
-    let anchors = parse_anchors(&roots)?;
+    let snapshot = context.store.snapshot()?;
+    let files = context.trust(&snapshot)?;
+    let trust = files.trust()?;
     let machine = context.machine.facts();
-    let scene = Scene { plan, machine: &machine, anchors: &anchors, newest_time_seen: context.floor()? };
-    let objects = Objects::installed(context.store)?;
+    let scene = Scene { plan, machine: &machine, trust: &trust, newest_time_seen: context.floor()? };
+    let objects = Objects::installed(&snapshot)?;
     let guided = plan.pin_fd.is_none() && context.person.is_there();
 
     let mut pending = Vec::new();
     let mut done = None;
-    for token in meant(plan, objects.tokens(&anchors))? {
+    for token in meant(plan, objects.tokens(&trust))? {
         match activated_already(&scene, &token, context)? {
             Some(verdict) if !plan.again => done = done.or(Some(already(&token, &verdict, context))),
             _ => pending.push(token),
@@ -72,9 +66,10 @@ pub(super) fn run(plan: &Activate, context: &mut Context<'_>) -> Result<Report, 
     // The time floor lies in the one, the record in the other.
     writable(root)?;
     writable(&root.join("records").join(&token.body().product.id))?;
-    let issuers = plan.issuers.as_deref().map(certificates).transpose()?.unwrap_or_default();
-    let issuers: Vec<_> =
-        issuers.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>().map_err(Reason::Holder)?;
+    // Held for a moment only: a person may take their time with the PIN.
+    drop(context.store.lock()?);
+    let issuers = Issuers::read(plan.issuers.as_deref(), &snapshot)?;
+    let issuers = issuers.parse()?;
     let pin = match plan.pin_fd {
         Some(number) => PinSource::Given(Pin::new(&ui::pin_from_descriptor(number)?)?),
         None if guided => PinSource::Person,
@@ -90,7 +85,7 @@ pub(super) fn run(plan: &Activate, context: &mut Context<'_>) -> Result<Report, 
     let connection = context.cards.connect(&reader.name)?;
     let job = Job {
         token: &token,
-        anchors: &anchors,
+        trust: &trust,
         issuers: &issuers,
         slot: plan.slot,
         machine: &machine,
@@ -101,9 +96,10 @@ pub(super) fn run(plan: &Activate, context: &mut Context<'_>) -> Result<Report, 
     let record = session::sign(&job, connection, options, context.person)?;
 
     let (verdict, activated) = judged(&record, &scene, &token)?;
-    context.store.advance_time(activated.max(token.issued()))?;
+    let locked = context.store.lock().map_err(Error::RecordNotKept)?;
+    locked.advance_time(activated.max(token.issued()))?;
     let (product, id) = (&token.body().product.id, &token.body().id);
-    context.store.keep_record(product, id, encode_object(&record).as_bytes()).map_err(Error::RecordNotKept)?;
+    locked.keep_record(product, id, encode_object(&record).as_bytes()).map_err(Error::RecordNotKept)?;
     Ok(Report::new(
         context.format,
         Exit::Done,
@@ -274,7 +270,7 @@ fn shown(token: &VerifiedToken<'_>, machine: &MachineFacts) -> String {
 
 /// Judges the new record as a product will.
 fn judged(record: &[u8], scene: &Scene<'_>, token: &VerifiedToken<'_>) -> Result<(Verdict, Time), Error> {
-    let record = VerifiedRecord::verify(SignedObject::from_der(record)?, scene.anchors);
+    let record = VerifiedRecord::verify(SignedObject::from_der(record)?, &scene.trust.anchors, &scene.trust.lists);
     let record = record.map_err(|reason| match reason {
         // The token verified before, so it is the card's signature.
         Reason::BadSignature => Error::SignatureNotOfCertificate,

@@ -9,7 +9,7 @@ use crate::{
     rights::{self, Writers},
 };
 use countersign::AnchorSource;
-use countersign_common::{Anchors, encode_certificate};
+use countersign_common::{Anchors, SignedObject, anchors_update::AnchorsUpdate, encode_certificate};
 use countersign_report as report;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub(super) fn file(context: &Context<'_>) -> Option<AnchorFile> {
     if context.anchors.source() == AnchorSource::Compiled {
         return None;
     }
-    let path = context.store.root().join("anchors.pem");
+    let path = context.store.anchors_path();
     let writers = rights::writers(&path).ok().flatten();
     Some(AnchorFile { path, writers })
 }
@@ -63,17 +63,20 @@ impl AnchorFile {
 }
 
 pub(super) fn show(context: &Context<'_>) -> Result<Report, Error> {
-    let roots = context.roots()?;
-    let anchors = parse_anchors(&roots)?;
+    let snapshot = context.store.snapshot()?;
+    let files = context.trust(&snapshot)?;
+    let anchors = files.anchors()?;
+    let update = files.updates()?.last().map(|der| SignedObject::from_der(der)).transpose()?;
+    let update = update.as_ref().map(|update| AnchorsUpdate::from_der(update.content())).transpose()?;
     let file = file(context);
     Ok(Report::new(
         context.format,
         Exit::Done,
         || {
             let page = Page::fact(&format!("trust anchors: {}", source_words(context.anchors.source())));
-            described(page, &anchors, file.as_ref())
+            described(page, &anchors, update.as_ref(), file.as_ref())
         },
-        || json!({ "anchors": view(context, &anchors, file.as_ref()) }),
+        || json!({ "anchors": view(context, &anchors, update.as_ref(), file.as_ref()) }),
     ))
 }
 
@@ -90,10 +93,16 @@ pub(super) fn set(path: &Path, context: &Context<'_>) -> Result<Report, Error> {
         anchor.public_key().map_err(countersign_common::Reason::Signer)?;
     }
     let pem: String = roots.iter().map(|der| encode_certificate(der)).collect();
-    let before = context.store.anchors()?;
+    let before = context.store.snapshot()?.anchors()?;
     let written = before.as_deref() != Some(pem.as_bytes());
+    let mut updates_removed = false;
     if written {
-        context.store.keep_anchors(pem.as_bytes())?;
+        let mut locked = context.store.lock()?;
+        let mut change = locked.change()?;
+        change.keep_anchors(pem.as_bytes())?;
+        // An update would take the place of what the administrator says now.
+        updates_removed = change.remove_anchors_updates()?;
+        change.commit()?;
     }
     let file = file(context);
     Ok(Report::new(
@@ -105,24 +114,46 @@ pub(super) fn set(path: &Path, context: &Context<'_>) -> Result<Report, Error> {
                 (true, false) => "trust anchors: set",
                 (true, true) => "trust anchors: set in place of others; what those verified counts no longer",
             };
-            described(Page::fact(did), &anchors, file.as_ref())
+            let page = Page::fact(did);
+            let page = if updates_removed { page.line("the updates of the last ones are removed") } else { page };
+            described(page, &anchors, None, file.as_ref())
         },
-        || json!({ "anchors": view(context, &anchors, file.as_ref()), "written": written }),
+        || json!({ "anchors": view(context, &anchors, None, file.as_ref()), "written": written }),
     ))
 }
 
-fn described(mut page: Page, anchors: &Anchors<'_>, file: Option<&AnchorFile>) -> Page {
-    let mut lines: Vec<_> =
-        anchors.certificates().unwrap_or_default().iter().flat_map(report::certificate_lines).collect();
+fn described(
+    mut page: Page,
+    anchors: &Anchors<'_>,
+    update: Option<&AnchorsUpdate<'_>>,
+    file: Option<&AnchorFile>,
+) -> Page {
+    let mut lines = Vec::new();
+    for (place, anchor) in anchors.certificates().unwrap_or_default().iter().enumerate() {
+        lines.extend(report::certificate_lines(anchor));
+        lines.extend(anchors.end(place).map(|end| ("activates until", end.to_string())));
+    }
+    if let Some(update) = update {
+        lines.push(("by update", format!("{} of {}", update.number, update.issued.0)));
+        let who = format!("{} of the keys with these SHA-256", update.threshold);
+        lines.push(("next update by", who));
+        lines.extend(update.signers.iter().map(|signer| ("", signer.to_string())));
+    }
     lines.extend(file.map(|file| ("file", file.words())));
     page = page.lines(&lines);
     if file.is_some_and(AnchorFile::others_may_write) { page.next(advice::of("CS-8030")) } else { page }
 }
 
-fn view(context: &Context<'_>, anchors: &Anchors<'_>, file: Option<&AnchorFile>) -> Value {
+fn view(
+    context: &Context<'_>,
+    anchors: &Anchors<'_>,
+    update: Option<&AnchorsUpdate<'_>>,
+    file: Option<&AnchorFile>,
+) -> Value {
     json!({
         "source": source_name(context.anchors.source()),
         "certificates": anchors.certificates().unwrap_or_default().iter().map(report::certificate).collect::<Value>(),
+        "update": update.map_or(Value::Null, report::anchors_update),
         "file": file.map_or(Value::Null, AnchorFile::view),
     })
 }

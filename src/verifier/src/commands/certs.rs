@@ -2,14 +2,15 @@
 
 use crate::{
     advice,
-    context::{Context, Objects, certificates, clock, own_product, parse_anchors, token_name},
+    context::{Context, Issuers, Objects, clock, facts, own_product, token_name},
     error::{Error, Exit},
     output::{Page, Report, error_json},
     plan::Certs,
     session::card_slot,
 };
+use countersign::Trust;
 use countersign_card::{Error as CardError, Options, Piv};
-use countersign_common::{Anchors, Certificate, Facts, Reason, Slot, Time, VerifiedToken};
+use countersign_common::{Certificate, Reason, Slot, Time, VerifiedToken};
 use countersign_report as report;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -37,14 +38,15 @@ impl Judgement {
 }
 
 pub(super) fn run(plan: &Certs, context: &Context<'_>) -> Result<Report, Error> {
-    let roots = context.roots()?;
-    let anchors = parse_anchors(&roots)?;
+    let snapshot = context.store.snapshot()?;
+    let files = context.trust(&snapshot)?;
+    let trust = files.trust()?;
     let objects = match &plan.token {
         Some(file) => Objects::file(file)?,
-        None => Objects::installed(context.store)?,
+        None => Objects::installed(&snapshot)?,
     };
     let mut tokens = Vec::new();
-    for token in objects.tokens(&anchors) {
+    for token in objects.tokens(&trust) {
         match token {
             Ok(token) => tokens.push(token),
             // A token that was named has to be one; those in the store are `tokens`' matter.
@@ -52,9 +54,8 @@ pub(super) fn run(plan: &Certs, context: &Context<'_>) -> Result<Report, Error> 
             Err(_) => {}
         }
     }
-    let issuers = plan.issuers.as_deref().map(certificates).transpose()?.unwrap_or_default();
-    let issuers: Vec<_> =
-        issuers.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>().map_err(Reason::Holder)?;
+    let issuers = Issuers::read(plan.issuers.as_deref(), &snapshot)?;
+    let issuers = issuers.parse()?;
     let now = clock()?;
 
     let reader = context.cards.wait(plan.reader.as_deref(), Duration::ZERO)?;
@@ -69,7 +70,7 @@ pub(super) fn run(plan: &Certs, context: &Context<'_>) -> Result<Report, Error> 
     }
     drop(piv);
 
-    let unusable: Vec<Option<Reason>> = tokens.iter().map(|token| unusable(token, context, &anchors, now)).collect();
+    let unusable: Vec<Option<Reason>> = tokens.iter().map(|token| unusable(token, context, &trust, now)).collect();
     let mut seen = Vec::new();
     for held in &held {
         let Ok(Some(der)) = &held.certificate else {
@@ -81,7 +82,9 @@ pub(super) fn run(plan: &Certs, context: &Context<'_>) -> Result<Report, Error> 
             token: token.body().id.to_string(),
             name: token_name(token),
             admitted: match &parsed {
-                Ok(holder) => token.admit(holder, &issuers, held.slot, now, &anchors).map(|admission| admission.grant),
+                Ok(holder) => token
+                    .admit(holder, &issuers, held.slot, now, &trust.anchors, &trust.lists)
+                    .map(|admission| admission.grant),
                 Err(error) => Err(Reason::Holder(error.clone())),
             },
             unusable: unusable.clone(),
@@ -102,7 +105,7 @@ pub(super) fn run(plan: &Certs, context: &Context<'_>) -> Result<Report, Error> 
                 page = page.line("no token is installed to judge them by").next(advice::of("CS-8011"));
             }
             if seen.iter().all(|(_, certificate, _)| certificate.is_none()) {
-                page = page.next(advice::of("CS-8035"));
+                page = page.next("enrol the card with countersign-authority card enroll, or use another one");
             }
             page
         },
@@ -119,11 +122,11 @@ pub(super) fn run(plan: &Certs, context: &Context<'_>) -> Result<Report, Error> 
 }
 
 /// Why a token could not be used on this machine now. The version of the product is for `activate` to state.
-fn unusable(token: &VerifiedToken<'_>, context: &Context<'_>, anchors: &Anchors<'_>, now: Time) -> Option<Reason> {
+fn unusable(token: &VerifiedToken<'_>, context: &Context<'_>, trust: &Trust<'_>, now: Time) -> Option<Reason> {
     let machine = context.machine.facts();
     let product = own_product(token);
     let newest_time_seen = context.store.newest_time_seen().ok().flatten();
-    token.check_activation(&Facts { now: Some(now), newest_time_seen, product, machine: &machine, anchors }).err()
+    token.check_activation(&facts(Some(now), newest_time_seen, product, &machine, trust)).err()
 }
 
 type Parsed<'a> = Result<Certificate<'a>, countersign_common::PathError>;

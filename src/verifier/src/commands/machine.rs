@@ -2,13 +2,13 @@
 
 use crate::{
     advice,
-    context::{Context, Objects, own_product, parse_anchors, token_name},
+    context::{Context, Objects, facts, own_product, token_name},
     error::{Error, Exit},
     output::{Page, Report},
     plan::{TokenId, TokenSource},
 };
 use countersign::{ComponentFact, MachineFacts, Reason};
-use countersign_common::{ComponentKind, Facts, VerifiedToken};
+use countersign_common::{ComponentKind, VerifiedToken};
 use countersign_report::{self as report, Line};
 use serde_json::{Value, json};
 
@@ -22,13 +22,14 @@ pub(super) fn run(token: Option<&TokenSource>, context: &Context<'_>) -> Result<
             || json!({ "machine": report::machine(&machine) }),
         ));
     };
-    let roots = context.roots()?;
-    let anchors = parse_anchors(&roots)?;
+    let snapshot = context.store.snapshot()?;
+    let files = context.trust(&snapshot)?;
+    let trust = files.trust()?;
     let objects = match source {
         TokenSource::File(path) => Objects::file(path)?,
-        TokenSource::Id(_) => Objects::installed(context.store)?,
+        TokenSource::Id(_) => Objects::installed(&snapshot)?,
     };
-    let tokens = objects.tokens(&anchors);
+    let tokens = objects.tokens(&trust);
     let token = match source {
         TokenSource::File(_) => tokens.into_iter().next().unwrap_or(Err(Reason::NotActivated))?,
         TokenSource::Id(id) => find(tokens, id)?,
@@ -36,13 +37,7 @@ pub(super) fn run(token: Option<&TokenSource>, context: &Context<'_>) -> Result<
     // The place alone is judged: a closed window is not the machine's doing.
     let body = token.body();
     let at = body.window.not_before.0.max(token.issued()).min(body.window.not_after.0);
-    let facts = Facts {
-        now: Some(at),
-        newest_time_seen: None,
-        product: own_product(&token),
-        machine: &machine,
-        anchors: &anchors,
-    };
+    let facts = facts(Some(at), None, own_product(&token), &machine, &trust);
     let refusal = token.check_activation(&facts).err().filter(is_about_the_machine);
     let exit = match &refusal {
         None => Exit::Done,

@@ -2,7 +2,7 @@
 
 use crate::{
     args::Arguments,
-    error::{Error, Exit},
+    error::{Error, Exit, FileFault},
     files,
     output::{Format, Page, Report},
 };
@@ -27,8 +27,8 @@ pub(super) fn run(folder: &Path, format: Format) -> Result<Report, Error> {
 fn write(command: &clap::Command, folder: &Path, written: &mut Vec<PathBuf>) -> Result<(), Error> {
     let page = clap_mangen::Man::new(command.clone());
     let mut content = Vec::new();
-    page.render(&mut content).map_err(|_| Error::Encoding)?;
     let file = folder.join(page.get_filename());
+    page.render(&mut content).map_err(|error| Error::File(file.clone(), FileFault::Unwritable(error)))?;
     files::replace(&file, &content)?;
     written.push(file);
     command.get_subcommands().try_for_each(|inner| write(inner, folder, written))

@@ -4,11 +4,14 @@ mod activate;
 mod anchors;
 mod certs;
 mod check;
+mod clock;
 mod completions;
 mod doctor;
 mod install;
+mod lists;
 mod machine;
 mod man;
+mod path;
 mod readers;
 mod remove;
 mod status;
@@ -31,11 +34,17 @@ pub(crate) fn run(command: Command, context: &mut Context<'_>) -> Result<Report,
         Command::AnchorsShow => anchors::show(context),
         Command::Certs(plan) => certs::run(&plan, context),
         Command::Check(plan) => Ok(check::run(&plan, context)),
+        Command::Clock => clock::show(context),
+        Command::ClockMend(response) => clock::mend(&response, context),
+        Command::ClockRequest(plan) => clock::request(&plan, context),
         Command::Completions(shell) => Ok(completions::run(shell, context.format)),
         Command::Doctor => Ok(doctor::run(context)),
-        Command::Install(files) => install::run(&files, context),
+        Command::Install(plan) => install::run(&plan, context).map_err(Error::unwritten),
+        Command::Lists => lists::show(context),
+        Command::ListsRemove(plan) => lists::remove(&plan, context).map_err(Error::unwritten),
         Command::Machine(token) => machine::run(token.as_ref(), context),
         Command::Man(folder) => man::run(&folder, context.format),
+        Command::Path(plan) => path::run(&plan, context),
         Command::Readers => readers::run(context),
         Command::Remove(plan) => remove::run(&plan, context),
         Command::Status(plan) => status::run(&plan, context),

@@ -7,6 +7,7 @@ use crate::{
     plan::Remove,
     ui,
 };
+use countersign::LockedStore;
 use countersign_common::{Octets, SignedObject, Token, decode_object};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -28,16 +29,17 @@ pub(super) fn run(plan: &Remove, context: &mut Context<'_>) -> Result<Report, Er
             if records.is_empty() { String::new() } else { format!(" and the activation of {}", records.join(", ")) };
         ui::confirm(context.person, &format!("Remove {what}{products}?")).map_err(Error::unwritten)?;
     }
+    let mut locked = context.store.lock()?;
     // Records first: where that fails the token is still there to say what they belong to.
     let mut removed = Vec::new();
     // A record that can no longer be read has a name still, which a whole id tells.
     let candidates = if plan.record && plan.id.whole().is_some() { context.store.products()? } else { records };
     for product in candidates {
-        if context.store.remove_record(&product, &id)? {
+        if locked.remove_record(&product, &id)? {
             removed.push(product);
         }
     }
-    let token = plan.token && context.store.remove_token(&id)?;
+    let token = plan.token && remove_token(&mut locked, &id)?;
     if !token && removed.is_empty() {
         return Err(Error::TokenNotInstalled(id.to_string()).unwritten());
     }
@@ -62,7 +64,7 @@ fn id(plan: &Remove, context: &Context<'_>) -> Result<Octets<16>, Error> {
     }
     let mut found: BTreeSet<[u8; 16]> = BTreeSet::new();
     let mut names = Vec::new();
-    for file in context.store.tokens()? {
+    for file in context.store.snapshot()?.tokens()? {
         // Not verified: also what no longer verifies can be removed, and an id is all that is read.
         if let Some(token) = body(&file) {
             names.push(format!("{} ({})", token.id, token.product.id));
@@ -79,6 +81,16 @@ fn id(plan: &Remove, context: &Context<'_>) -> Result<Octets<16>, Error> {
         (Some(_), Some(_)) => Err(Error::SeveralTokens(names)),
         (None, _) => Err(Error::TokenNotInstalled(plan.id.text().to_owned())),
     }
+}
+
+/// Whether there was one.
+fn remove_token(locked: &mut LockedStore, id: &Octets<16>) -> Result<bool, Error> {
+    let mut change = locked.change()?;
+    let removed = change.remove_token(id)?;
+    if removed {
+        change.commit()?;
+    }
+    Ok(removed)
 }
 
 fn body(file: &[u8]) -> Option<Token> {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     advice,
-    context::{Context, Objects, parse_anchors, token_name},
+    context::{Context, Objects, token_name},
     error::{Error, Exit},
     output::{Page, Report},
     plan::Status,
@@ -18,10 +18,11 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 pub(super) fn run(plan: &Status, context: &Context<'_>) -> Result<Report, Error> {
-    let roots = context.roots()?;
-    let parsed = parse_anchors(&roots)?;
-    let objects = Objects::installed(context.store)?;
-    let tokens: Vec<VerifiedToken<'_>> = objects.tokens(&parsed).into_iter().flatten().collect();
+    let snapshot = context.store.snapshot()?;
+    let files = context.trust(&snapshot)?;
+    let trust = files.trust()?;
+    let objects = Objects::installed(&snapshot)?;
+    let tokens: Vec<VerifiedToken<'_>> = objects.tokens(&trust).into_iter().flatten().collect();
     let mut products: BTreeSet<String> = context.store.products()?.into_iter().collect();
     products.extend(tokens.iter().map(|token| token.body().product.id.clone()));
     if let Some(product) = &plan.product {
@@ -92,7 +93,7 @@ pub(super) fn run(plan: &Status, context: &Context<'_>) -> Result<Report, Error>
                     "verdict": report::verdict(verdict),
                     "next": advice::of(verdict.reason.code()),
                 })).collect::<Value>(),
-                "waiting": waiting.iter().map(|token| token_view(&Ok((*token).clone()), now)).collect::<Value>(),
+                "waiting": waiting.iter().map(|token| token_view(&Ok((*token).clone()), &trust, now)).collect::<Value>(),
                 "clock": now.map(|now| now.to_string()),
                 "latest_time_seen": floor.map(|floor| floor.to_string()),
                 "anchors": {

@@ -3,16 +3,19 @@
 use super::tokens::window;
 use crate::{
     advice,
+    brought::Brought,
     context::{Context, certificates, clock, own_product, parse_anchors},
     error::{Error, Exit},
-    files,
     output::{Page, Report},
     plan::Verify,
+    signers::check_list,
 };
-use countersign::{Product, Time};
+use countersign::{Machine, MachineFacts, Product, Time};
 use countersign_common::{
-    Anchors, CLOCK_TOLERANCE, Certificate, Facts, Reason, SignedObject, VerifiedRecord, VerifiedToken,
-    decode_certificates, decode_object, oid,
+    Anchors, Certificate, Facts, Lists, NO_LISTS, PathError, Reason, RevocationList, SignedObject, VerifiedRecord,
+    VerifiedToken, VerifiedTokenList,
+    bundle::{Bundle, PartKind},
+    display_name, oid,
 };
 use countersign_pki::{Budget, PathRules, validate_path};
 use countersign_report::{self as report, Line};
@@ -30,34 +33,30 @@ struct Finding {
     remarks: Vec<Line>,
 }
 
+impl Finding {
+    fn new(kind: &'static str, lines: Vec<Line>, view: Value, judged: Result<Vec<Line>, Reason>) -> Self {
+        match judged {
+            Ok(remarks) => Self { kind, lines, view, refusal: None, remarks },
+            Err(reason) => Self { kind, lines, view, refusal: Some(reason), remarks: Vec::new() },
+        }
+    }
+}
+
 pub(super) fn run(plan: &Verify, context: &Context<'_>) -> Result<Report, Error> {
     let roots = certificates(&plan.anchors)?;
     let anchors = parse_anchors(&roots)?;
     anchors.certificates()?;
-    let content = files::read(&plan.file)?;
+    let content = Brought::read(&plan.file)?;
     let at = plan.at.map_or_else(clock, Ok)?;
-    let findings = if let Some(certificates) = read_certificates(&content) {
-        let certificates = certificates?;
-        let parsed: Vec<_> = certificates.iter().map(|der| Certificate::from_der(der)).collect();
-        parsed
-            .iter()
-            .map(|certificate| match certificate {
-                Ok(certificate) => {
-                    let others: Vec<_> = parsed.iter().flatten().cloned().collect();
-                    judge_certificate(certificate, &others, &anchors, at)
-                }
-                Err(error) => Finding {
-                    kind: "certificate",
-                    lines: Vec::new(),
-                    view: Value::Null,
-                    refusal: Some(Reason::Signer(error.clone())),
-                    remarks: Vec::new(),
-                },
-            })
-            .collect()
-    } else {
-        let der = decode_object(&content)?;
-        vec![judge_object(SignedObject::from_der(&der)?, &anchors, at, plan, context)]
+    let judge = Judge { anchors: &anchors, lists: &NO_LISTS, at, plan, machine: context.machine };
+    let findings = match &content {
+        Brought::Bundle(der) => judge.bundle(&Bundle::from_der(der)?),
+        Brought::CertificateList(der) => vec![judge.certificate_list(der)],
+        Brought::Certificates(ders) => judge.certificates(ders),
+        Brought::Objects(ders) => match ders.as_slice() {
+            [first, ..] => vec![judge.object(first, ders)?],
+            [] => Vec::new(),
+        },
     };
     let exit = findings.iter().fold(Exit::Done, |exit, finding| {
         exit.worse(finding.refusal.as_ref().map_or(Exit::Done, |reason| Error::Reason(reason.clone()).exit()))
@@ -71,7 +70,7 @@ pub(super) fn run(plan: &Verify, context: &Context<'_>) -> Result<Report, Error>
                 "file": plan.file.to_string_lossy(),
                 "at": at.to_string(),
                 "objects": findings.iter().map(|finding| json!({
-                    "type": finding.kind,
+                    "type": type_name(finding.kind),
                     "valid": finding.refusal.is_none(),
                     "reason": finding.refusal.as_ref().map_or(Value::Null, report::reason),
                     "remarks": finding.remarks.iter()
@@ -83,110 +82,168 @@ pub(super) fn run(plan: &Verify, context: &Context<'_>) -> Result<Report, Error>
     ))
 }
 
+fn article(kind: &str) -> String {
+    if kind.starts_with('a') { format!("an {kind}") } else { format!("a {kind}") }
+}
+
+/// As JSON has it.
+fn type_name(kind: &str) -> String {
+    if kind == "certificate revocation list" { "certificate-list".to_owned() } else { kind.replace(' ', "-") }
+}
+
 fn page_of(page: Page, finding: &Finding, plan: &Verify, at: Time) -> Page {
     let file = plan.file.display();
     let page = match &finding.refusal {
         None => page.line(&format!("{file}: a valid {}, judged at {at} (UTC)", finding.kind)),
         Some(reason) => page
-            .line(&format!("{file}: a {} that is refused: {reason} [{}]", finding.kind, reason.code()))
+            .line(&format!("{file}: {} that is refused: {reason} [{}]", article(finding.kind), reason.code()))
             .next(advice::of(reason.code())),
     };
     page.lines(&[finding.lines.as_slice(), &finding.remarks].concat())
 }
 
-/// The certificates of a file that holds such; nothing where it holds an object of ours, or neither.
-fn read_certificates(content: &[u8]) -> Option<Result<Vec<Vec<u8>>, Reason>> {
-    if content.starts_with(b"-----BEGIN CERTIFICATE-----") {
-        return Some(decode_certificates(content));
-    }
-    let is_certificate = content.first() == Some(&0x30) && Certificate::from_der(content).is_ok();
-    is_certificate.then(|| Ok(vec![content.to_vec()]))
+/// What everything in the file is judged by.
+#[derive(Clone, Copy)]
+struct Judge<'j> {
+    anchors: &'j Anchors<'j>,
+    /// Those of the bundle, where the object is part of one.
+    lists: &'j Lists<'j>,
+    at: Time,
+    plan: &'j Verify,
+    machine: &'j dyn Machine,
 }
 
-fn judge_object(
-    object: SignedObject<'_>,
-    anchors: &Anchors<'_>,
-    at: Time,
-    plan: &Verify,
-    context: &Context<'_>,
-) -> Finding {
-    let is_token = object.content_type() == oid::CONTENT_TOKEN;
-    let (lines, view) = (report::object_lines(&object), report::object(&object));
-    let judged = if is_token {
-        judge_token(object, anchors, at, plan, context)
-    } else {
-        judge_record(object, anchors, at, plan, context)
-    };
-    let kind = if is_token { "token" } else { "record" };
-    match judged {
-        Ok(remarks) => Finding { kind, lines, view, refusal: None, remarks },
-        Err(reason) => Finding { kind, lines, view, refusal: Some(reason), remarks: Vec::new() },
+impl Judge<'_> {
+    /// A signed object; of an anchors update all its signatures.
+    fn object(&self, der: &[u8], signatures: &[Vec<u8>]) -> Result<Finding, Reason> {
+        let object = SignedObject::from_der(der)?;
+        let (lines, view) = (report::object_lines(&object), report::object(&object));
+        let (kind, judged) = match object.content_type() {
+            oid::CONTENT_ANCHORS => ("anchors update", self.anchors_update(signatures)),
+            oid::CONTENT_TOKEN => ("token", self.token(object)),
+            oid::CONTENT_TOKEN_LIST => ("token list", self.token_list(object)),
+            _ => ("record", self.record(object)),
+        };
+        Ok(Finding::new(kind, lines, view, judged))
     }
-}
 
-fn judge_token(
-    object: SignedObject<'_>,
-    anchors: &Anchors<'_>,
-    at: Time,
-    plan: &Verify,
-    context: &Context<'_>,
-) -> Result<Vec<Line>, Reason> {
-    let token = VerifiedToken::verify(object, anchors)?;
-    let product = wanted_product(&token, plan)?;
-    let words = match window(&token, Some(at)) {
-        "open" => "open",
-        "closed" => "closed",
-        _ => "not open yet",
-    };
-    let mut remarks = vec![("window", words.to_owned()), ("anchor", token.evidence().anchor)];
-    if plan.machine_check {
-        let machine = context.machine.facts();
-        token.check_activation(&Facts {
-            now: Some(at),
-            newest_time_seen: None,
-            product,
-            machine: &machine,
-            anchors,
-        })?;
-        remarks.push(("this machine", "may be activated with it".to_owned()));
-    }
-    Ok(remarks)
-}
-
-fn judge_record(
-    object: SignedObject<'_>,
-    anchors: &Anchors<'_>,
-    at: Time,
-    plan: &Verify,
-    context: &Context<'_>,
-) -> Result<Vec<Line>, Reason> {
-    let record = VerifiedRecord::verify(object, anchors)?;
-    let product = wanted_product(record.token(), plan)?;
-    if let Some(valid_until) = record.valid_until().filter(|valid_until| at > *valid_until) {
-        return Err(Reason::Expired { valid_until, now: at });
-    }
-    // As when a machine's clock lies behind what it knows to have passed.
-    let passed = record.activated().max(record.token().issued());
-    if at.plus(CLOCK_TOLERANCE) < passed {
-        return Err(Reason::ClockBehind { now: at, floor: passed });
-    }
-    let end = record.valid_until().map_or_else(|| "without end".to_owned(), |end| end.to_string());
-    let holder = record.holder();
-    let mut remarks = vec![
-        ("holder", format!("{} under {}", holder.subject, holder.anchor)),
-        ("valid until", end),
-        ("anchor", record.token().evidence().anchor),
-    ];
-    if plan.machine_check {
-        let machine = context.machine.facts();
-        let facts = Facts { now: Some(at), newest_time_seen: None, product, machine: &machine, anchors };
-        let verdict = record.assess(&facts);
-        if !verdict.state.is_activated() {
-            return Err(verdict.reason);
+    fn token(&self, object: SignedObject<'_>) -> Result<Vec<Line>, Reason> {
+        let token = VerifiedToken::verify(object, self.anchors, self.lists)?;
+        let product = wanted_product(&token, self.plan)?;
+        self.lists.check_token(&token, self.at)?;
+        let words = match window(&token, Some(self.at)) {
+            "open" => "open",
+            "closed" => "closed",
+            _ => "not open yet",
+        };
+        let mut remarks = vec![("window", words.to_owned()), ("anchor", token.evidence().anchor)];
+        if self.plan.machine_check {
+            let machine = self.machine.facts();
+            token.check_activation(&self.facts(product, &machine))?;
+            remarks.push(("this machine", "may be activated with it".to_owned()));
         }
-        remarks.push(("this machine", "activated by it".to_owned()));
+        Ok(remarks)
     }
-    Ok(remarks)
+
+    fn record(&self, object: SignedObject<'_>) -> Result<Vec<Line>, Reason> {
+        let record = VerifiedRecord::verify(object, self.anchors, self.lists)?;
+        let product = wanted_product(record.token(), self.plan)?;
+        record.check_time(Some(self.at), None)?;
+        let end = record.valid_until().map_or_else(|| "without end".to_owned(), |end| end.to_string());
+        let holder = record.holder();
+        let mut remarks = vec![
+            ("holder", format!("{} under {}", holder.subject, holder.anchor)),
+            ("valid until", end),
+            ("anchor", record.token().evidence().anchor),
+        ];
+        if self.plan.machine_check {
+            let machine = self.machine.facts();
+            let verdict = record.assess(&self.facts(product, &machine));
+            if !verdict.state.is_activated() {
+                return Err(verdict.reason);
+            }
+            remarks.push(("this machine", "activated by it".to_owned()));
+        }
+        Ok(remarks)
+    }
+
+    fn facts<'f>(&'f self, product: Product<'f>, machine: &'f MachineFacts) -> Facts<'f> {
+        let (anchors, lists) = (self.anchors, self.lists);
+        Facts { now: Some(self.at), newest_time_seen: None, product, machine, anchors, lists }
+    }
+
+    fn token_list(&self, object: SignedObject<'_>) -> Result<Vec<Line>, Reason> {
+        let list = VerifiedTokenList::verify(object, self.anchors, self.lists.certificate_lists())?;
+        Ok(vec![("due", due(list.body().next_update.0, self.at).to_owned())])
+    }
+
+    /// An update that may follow the anchors given.
+    fn anchors_update(&self, signatures: &[Vec<u8>]) -> Result<Vec<Line>, Reason> {
+        let after = self.anchors.clone().follow(signatures)?;
+        let signers = signatures.iter().filter_map(|der| SignedObject::from_der(der).ok());
+        let mut remarks: Vec<Line> = signers.map(|object| ("signed by", object.signer().subject_text())).collect();
+        remarks.push(("after it", format!("{} anchors", after.certificates()?.len())));
+        Ok(remarks)
+    }
+
+    /// By the anchors themselves: whoever else may sign lists, a path tells.
+    fn certificate_list(&self, der: &[u8]) -> Finding {
+        let lines = report::certificate_list_lines(der).unwrap_or_default();
+        let view = report::certificate_list(der).unwrap_or(Value::Null);
+        let refused = |kind, subject| Reason::List(PathError { kind, subject });
+        let judged = || {
+            let list = RevocationList::from_der(der).map_err(|kind| refused(kind, String::new()))?;
+            let roots = self.anchors.certificates()?;
+            check_list(&list, roots).map_err(|kind| refused(kind, display_name(list.issuer())))?;
+            Ok(vec![("due", due(list.next_update(), self.at).to_owned())])
+        };
+        Finding::new("certificate revocation list", lines, view, judged())
+    }
+
+    fn certificates(&self, ders: &[Vec<u8>]) -> Vec<Finding> {
+        let parsed: Vec<_> = ders.iter().map(|der| Certificate::from_der(der)).collect();
+        let others: Vec<_> = parsed.iter().flatten().cloned().collect();
+        let judged = parsed.iter().map(|certificate| match certificate {
+            Ok(certificate) => judge_certificate(certificate, &others, self.anchors, self.at),
+            Err(error) => Finding::new("certificate", Vec::new(), Value::Null, Err(Reason::Signer(error.clone()))),
+        });
+        judged.collect()
+    }
+
+    /// A bundle and then its parts: under the anchors after the updates in it, with the lists in it.
+    fn bundle(&self, bundle: &Bundle<'_>) -> Vec<Finding> {
+        let (lines, view) = (report::bundle_lines(bundle), report::bundle(bundle));
+        let finding = |judged| Finding::new("bundle", lines.clone(), view.clone(), judged);
+        let updates: Vec<Vec<u8>> = bundle.parts(PartKind::AnchorsUpdate).map(<[u8]>::to_vec).collect();
+        let anchors = match self.anchors.clone().follow(&updates) {
+            Ok(anchors) => anchors,
+            Err(reason) => return vec![finding(Err(reason))],
+        };
+        let read = bundle.parts(PartKind::CertificateList).map(RevocationList::from_der);
+        let certificate_lists: Vec<_> = match read.collect::<Result<_, _>>() {
+            Ok(lists) => lists,
+            Err(kind) => return vec![finding(Err(Reason::List(PathError { kind, subject: String::new() })))],
+        };
+        let token_lists = bundle
+            .parts(PartKind::TokenList)
+            .map(|der| VerifiedTokenList::verify(SignedObject::from_der(der)?, &anchors, &certificate_lists));
+        let token_lists: Vec<_> = token_lists.filter_map(Result::ok).collect();
+        let lists = Lists::new(token_lists, certificate_lists);
+        let judge = Judge { anchors: &anchors, lists: &lists, at: self.at, plan: self.plan, machine: self.machine };
+        let maker = || vec![("made by", bundle.object().signer().subject_text())];
+        let mut findings = vec![finding(bundle.verify(&anchors, &lists).map(|()| maker()))];
+        for kind in [PartKind::TokenList, PartKind::Token] {
+            findings.extend(bundle.parts(kind).map(|der| {
+                let unreadable = |reason| Finding::new(kind.name(), Vec::new(), Value::Null, Err(reason));
+                judge.object(der, &[]).unwrap_or_else(unreadable)
+            }));
+        }
+        findings
+    }
+}
+
+fn due(next_update: Time, at: Time) -> &'static str {
+    if next_update < at { "the next one is due" } else { "the next one is not due yet" }
 }
 
 /// The product to judge by: the one that is asked for, which the token must name, else the token's own, in a version

@@ -71,7 +71,7 @@ fn a_machine_that_is_activated_is_left_alone() {
     let earlier = countersign::now().unwrap().minus(3_600);
     let record = site.cast.record(&token, &site.machine(), earlier);
     let pem = countersign_common::encode_object(&record);
-    site.store().keep_record("control-room", &Octets([0x3f; 16]), pem.as_bytes()).unwrap();
+    site.store().lock().unwrap().keep_record("control-room", &Octets([0x3f; 16]), pem.as_bytes()).unwrap();
     assert_eq!(site.json(&["check", "control-room"]).1["state"], "renewal-due");
     site.card = Slotted(site.card.0).with(|card| card.log.clear());
     assert_eq!(scripted(&mut site, "123456", &[]).0, Exit::Done);
@@ -135,7 +135,7 @@ fn what_needs_no_card_is_decided_before_it() {
         assert!(site.card.log().is_empty());
     }
     let mut site = Site::ready();
-    site.store().advance_time("2099-01-01T00:00:00Z".parse().unwrap()).unwrap();
+    site.store().lock().unwrap().advance_time("2099-01-01T00:00:00Z".parse().unwrap()).unwrap();
     assert_eq!(scripted_in_vain(&mut site, "123456", &[]), (Exit::CannotTell, "CS-3202".to_owned()));
     let mut site = Site::new();
     assert_eq!(scripted_in_vain(&mut site, "123456", &[]), (Exit::Refused, "CS-8011".to_owned()));
@@ -384,8 +384,11 @@ fn a_record_that_cannot_be_kept_is_told() {
     let said = site.run(&["activate"]);
     assert_eq!(said.exit, Exit::System);
     assert!(
-        said.notes.contains("signed, but the record could not be kept") && !said.notes.contains("nothing was written")
+        said.notes.contains("signed, but the record could not be kept") && !said.notes.contains("nothing was written"),
+        "{}",
+        said.notes
     );
+    assert!(said.notes.contains("[CS-6003]"), "{}", said.notes);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use crate::support::Site;
 use countersign_common::{MAX_FILE_SIZE, encode_object};
+use countersign_testkit::Run;
 use countersign_verifier::Exit;
+use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, path::Path};
 
 #[test]
 fn every_kind_of_wrong_file_has_its_code() {
@@ -19,10 +21,10 @@ fn every_kind_of_wrong_file_has_its_code() {
         ("trailing", [der.clone(), vec![0]].concat(), "CS-1003"),
         ("nested", [[0x30, 0x80].repeat(5_000), vec![0; 10_000]].concat(), "CS-1003"),
         ("not-der", vec![0x30, 0x81, 0x01, 0x00], "CS-1003"),
-        ("certificate", site.cast.holder.certificate.clone(), "CS-1003"),
-        ("certificate.pem", site.cast.holder.pem().into_bytes(), "CS-1002"),
+        ("certificate", site.cast.holder.certificate.clone(), "CS-2010"),
+        ("certificate.pem", site.cast.holder.pem().into_bytes(), "CS-2010"),
         ("needs-newer", newer, "CS-1007"),
-        ("oversized", vec![b'x'; MAX_FILE_SIZE + 1], "CS-8004"),
+        ("oversized", vec![b'x'; MAX_FILE_SIZE + 1], "CS-1001"),
     ];
     let before = site.stored();
     for (name, content, code) in contents {
@@ -60,6 +62,54 @@ fn every_command_refuses_a_file_that_is_not_there() {
 }
 
 #[test]
+fn what_a_user_may_not_read_or_write_is_told() {
+    const TEST: &str = "faults::what_a_user_may_not_read_or_write_is_told";
+    const CHILD: &str = "COUNTERSIGN_TEST_OF_RIGHTS";
+    if std::env::var_os(CHILD).is_none() {
+        // Root may do everything: this test once more, without that.
+        let test = Run::new(std::env::current_exe().unwrap()).args(["--exact", TEST]).env(CHILD, "");
+        let output = test.without_root_rights().output().expect_code(0);
+        assert!(output.stdout_text().contains("1 passed"), "{output}");
+        return;
+    }
+    let set = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    let mut site = Site::ready();
+    let token = site.file("token.pem", encode_object(&site.cast.token(|_| {})).as_bytes());
+    set(&token, 0o200);
+    for words in [&["certs", "--token"][..], &["machine", "--token"], &["anchors", "set"]] {
+        let words = [words, &[token.to_str().unwrap()]].concat();
+        assert_eq!(site.code(&words), (Exit::System, "CS-8005".to_owned()), "{words:?}");
+    }
+    set(&token, 0o400);
+
+    let store = site.path("store");
+    set(&store, 0o500);
+    let before = site.stored();
+    let (_open, number) = site.pin_fd("123456");
+    assert_eq!(site.code(&["activate", "--pin-fd", &number]), (Exit::System, "CS-8022".to_owned()));
+    assert!(site.card.log().is_empty(), "the card was used in vain");
+    assert_eq!(site.code(&["remove", "3f3f", "--yes"]), (Exit::System, "CS-6005".to_owned()));
+    assert_eq!(site.stored(), before);
+    set(&store, 0o000);
+    assert_eq!(site.code(&["tokens"]), (Exit::System, "CS-6005".to_owned()));
+    set(&store, 0o700);
+}
+
+#[test]
+fn a_store_with_more_than_it_may_have_is_refused() {
+    let mut site = Site::ready();
+    site.file(&format!("store/installed/tokens/{}.pem", "00".repeat(16)), &vec![b'x'; MAX_FILE_SIZE + 1]);
+    assert_eq!(site.code(&["tokens"]), (Exit::System, "CS-6004".to_owned()));
+    let mut site = Site::ready();
+    for number in 0..=countersign::MAX_RECORDS {
+        site.file(&format!("store/records/control-room/{number:032x}.pem"), b"junk");
+    }
+    assert_eq!(site.json(&["check", "control-room"]).1["reason"]["code"], "CS-6002");
+    let found = site.json(&["doctor"]).1;
+    assert!(found["items"].as_array().unwrap().iter().any(|item| item["code"] == "CS-6004"), "{found:#}");
+}
+
+#[test]
 fn a_store_that_is_a_link_or_a_file_is_refused() {
     let mut site = Site::ready();
     let store = site.path("store");
@@ -79,20 +129,38 @@ fn a_store_that_is_a_link_or_a_file_is_refused() {
 #[test]
 fn what_stands_in_the_way_in_the_store_is_told() {
     let mut site = Site::new();
-    std::os::unix::fs::symlink("/tmp", site.path("store/tokens")).unwrap();
+    std::os::unix::fs::symlink("/tmp", site.path("store/installed/tokens")).unwrap();
     let file = site.file("token.pem", encode_object(&site.cast.token(|_| {})).as_bytes());
-    let (exit, said) = site.json(&["install", file.to_str().unwrap()]);
-    assert_eq!((exit, &said["files"][0]["error"]["code"]), (Exit::System, &"CS-6003".into()));
+    assert_eq!(site.code(&["install", file.to_str().unwrap()]), (Exit::System, "CS-6003".to_owned()));
 
     let mut site = Site::ready();
     site.file("store/newest-time", b"tomorrow\n");
     let newer = site.cast.token(|token| token.revision = 2);
     let file = site.file("token.pem", encode_object(&newer).as_bytes());
     let before = site.stored();
-    let (exit, said) = site.json(&["install", file.to_str().unwrap()]);
-    assert_eq!((exit, &said["files"][0]["error"]["code"]), (Exit::System, &"CS-6006".into()));
+    assert_eq!(site.code(&["install", file.to_str().unwrap()]), (Exit::System, "CS-6006".to_owned()));
     assert_eq!(site.code(&["activate", "--pin-fd", "0"]).1, "CS-6006");
     assert_eq!(site.stored(), before);
+}
+
+#[test]
+fn while_another_command_changes_the_store_it_can_only_be_read() {
+    let mut site = Site::ready();
+    let newer = site.cast.token(|token| token.revision = 2);
+    let file = site.file("token.pem", encode_object(&newer).as_bytes());
+    let other = site.file("other.pem", crate::support::pki::Identity::root("Another Root").pem().as_bytes());
+    let before = site.stored();
+    let locked = site.store().lock().unwrap();
+    let busy = (Exit::System, "CS-6009".to_owned());
+    assert_eq!(site.code(&["install", file.to_str().unwrap()]), busy);
+    assert_eq!(site.code(&["anchors", "set", other.to_str().unwrap()]), busy);
+    assert_eq!(site.code(&["remove", "3f3f", "--yes"]), busy);
+    assert_eq!(site.code(&["activate", "--pin-fd", "0"]), busy);
+    assert!(site.card.log().is_empty(), "a command that could keep nothing used the card");
+    assert_eq!(site.run(&["tokens"]).exit, Exit::Done);
+    assert_eq!(site.stored(), before);
+    drop(locked);
+    assert_eq!(site.json(&["install", file.to_str().unwrap()]).1["files"][0]["outcome"], "replaced");
 }
 
 #[test]

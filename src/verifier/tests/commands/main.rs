@@ -4,7 +4,11 @@
 
 mod activate;
 mod card;
+mod clock;
 mod faults;
+mod install;
+mod lists;
+mod path;
 mod schema;
 mod state;
 mod store;

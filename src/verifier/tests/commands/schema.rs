@@ -170,5 +170,5 @@ fn the_document_has_every_command_of_the_help() {
         assert!(document.contains(&format!("### `{name}")), "{name} in docs/json.md");
         assert!(schema["$defs"][name].is_object(), "{name} in {FILE}");
     }
-    assert_eq!(count, 14, "{help}");
+    assert_eq!(count, 17, "{help}");
 }

@@ -13,7 +13,11 @@ fn activated() -> Site {
 
 fn keep_record(site: &Site, token: &[u8], time: countersign::Time) {
     let record = site.cast.record(token, &site.machine(), time);
-    site.store().keep_record("control-room", &Octets([0x3f; 16]), encode_object(&record).as_bytes()).unwrap();
+    site.store()
+        .lock()
+        .unwrap()
+        .keep_record("control-room", &Octets([0x3f; 16]), encode_object(&record).as_bytes())
+        .unwrap();
 }
 
 #[test]
@@ -61,7 +65,7 @@ fn a_store_that_was_tampered_with_is_cannot_tell() {
     std::fs::remove_file(site.path("store/newest-time")).unwrap();
     let (exit, said) = site.json(&["check", "control-room"]);
     assert_eq!((exit, &said["reason"]["code"]), (Exit::CannotTell, &"CS-6002".into()));
-    site.store().advance_time("2099-01-01T00:00:00Z".parse().unwrap()).unwrap();
+    site.store().lock().unwrap().advance_time("2099-01-01T00:00:00Z".parse().unwrap()).unwrap();
     let (exit, said) = site.json(&["check", "control-room"]);
     assert_eq!((exit, &said["reason"]["code"]), (Exit::CannotTell, &"CS-3202".into()));
 }
@@ -184,7 +188,7 @@ fn doctor_sees_who_may_write_and_what_is_odd() {
     std::os::unix::fs::symlink("/etc/passwd", site.path("store/records/control-room/x.pem")).unwrap();
     assert!(codes(&site.json(&["doctor"]).1).contains(&"CS-6003".to_owned()));
     let mut site = Site::ready();
-    site.store().advance_time("2099-01-01T00:00:00Z".parse().unwrap()).unwrap();
+    site.store().lock().unwrap().advance_time("2099-01-01T00:00:00Z".parse().unwrap()).unwrap();
     assert!(codes(&site.json(&["doctor"]).1).contains(&"CS-3202".to_owned()));
     let mut site = Site::new();
     std::fs::remove_dir_all(site.path("store")).unwrap();

@@ -46,7 +46,11 @@ fn a_token_that_was_removed_makes_no_room_for_an_older_one() {
     let second = site.cast.token(|token| token.revision = 2);
     site.install(&second);
     let record = site.cast.record(&second, &site.machine(), countersign::now().unwrap());
-    site.store().keep_record("control-room", &Octets([0x3f; 16]), encode_object(&record).as_bytes()).unwrap();
+    site.store()
+        .lock()
+        .unwrap()
+        .keep_record("control-room", &Octets([0x3f; 16]), encode_object(&record).as_bytes())
+        .unwrap();
     assert_eq!(site.run(&["remove", "3f3f", "--token", "--yes"]).exit, Exit::Done);
     let first = site.cast.token(|_| {});
     assert_eq!(install(&mut site, &first).1["error"]["code"], "CS-8009");
@@ -54,14 +58,16 @@ fn a_token_that_was_removed_makes_no_room_for_an_older_one() {
 }
 
 #[test]
-fn each_file_has_its_own_outcome() {
+fn of_several_files_all_are_kept_or_none() {
     let mut site = Site::new();
     let good = site.file("good.pem", encode_object(&site.cast.token(|_| {})).as_bytes());
     let other = site.file("junk.pem", b"junk");
+    let before = site.stored();
     let said = site.run(&["install", other.to_str().unwrap(), good.to_str().unwrap(), "/nowhere\u{1b}[2J"]);
     assert_eq!(said.exit, Exit::System);
     assert!(said.notes.contains("junk.pem: not installed: not a PEM file"), "{}", said.notes);
-    assert!(said.output.contains("is installed"), "{}", said.output);
+    assert!(said.notes.contains("good.pem: not installed, since not all of it can be"), "{}", said.notes);
+    assert_eq!((said.output.as_str(), site.stored()), ("nothing was written\n", before));
     assert!(said.notes.contains("\\u{1b}[2J: not installed"), "{}", said.notes);
     assert!(said.notes.contains("next: "));
 }
@@ -102,7 +108,7 @@ fn tokens_are_listed_with_their_window() {
     let text = site.run(&["tokens"]).output;
     assert!(text.contains("control-room version 1, for Example Organisation (example-org)"), "{text}");
 
-    site.file("store/tokens/00.pem", b"junk");
+    site.file("store/installed/tokens/00.pem", b"junk");
     let (exit, said) = site.json(&["tokens"]);
     assert_eq!((exit, &said["tokens"][0]["reason"]["code"]), (Exit::Refused, &"CS-1002".into()));
 }
@@ -120,7 +126,11 @@ fn remove_asks_and_tells_what_it_takes_away() {
 
     let token = site.cast.token(|_| {});
     let record = site.cast.record(&token, &site.machine(), countersign::now().unwrap());
-    site.store().keep_record("control-room", &Octets([0x3f; 16]), encode_object(&record).as_bytes()).unwrap();
+    site.store()
+        .lock()
+        .unwrap()
+        .keep_record("control-room", &Octets([0x3f; 16]), encode_object(&record).as_bytes())
+        .unwrap();
     assert_eq!(site.run(&["check", "control-room"]).exit, Exit::Done);
     site.person = Answers::with(&["y"]);
     let (exit, said) = site.json(&["remove", "3f3f", "--record"]);
@@ -137,7 +147,7 @@ fn what_can_no_longer_be_read_can_still_be_removed() {
     let mut site = Site::ready();
     let id = "3f".repeat(16);
     site.file(&format!("store/records/control-room/{id}.pem"), b"junk");
-    site.file(&format!("store/tokens/{id}.pem"), b"junk");
+    site.file(&format!("store/installed/tokens/{id}.pem"), b"junk");
     assert_eq!(site.code(&["remove", "3f3f", "--yes"]).1, "CS-8013");
     let (exit, said) = site.json(&["remove", &id, "--yes"]);
     assert_eq!((exit, &said["removed"]["token"]), (Exit::Done, &true.into()));
@@ -198,7 +208,7 @@ fn compiled_anchors_are_the_only_ones() {
 #[test]
 fn without_anchors_nothing_counts() {
     let mut site = Site::ready();
-    std::fs::remove_file(site.path("store/anchors.pem")).unwrap();
+    std::fs::remove_file(site.store().anchors_path()).unwrap();
     assert_eq!(site.code(&["tokens"]), (Exit::Refused, "CS-3001".to_owned()));
     let file = site.path("to-install.pem");
     assert_eq!(site.code(&["install", file.to_str().unwrap()]).1, "CS-3001");

@@ -2,8 +2,8 @@
 
 use super::{Case, PADDED};
 use countersign_common::{
-    Challenge, ComponentKind, Extension, ListUsed, MachineComponent, Octets, Token,
-    token::{ComponentRule, ListedMachine},
+    Challenge, ComponentKind, Extension, ListKind, ListUsed, MachineComponent, Octets, Token,
+    token::{ComponentRule, ListTerms, ListedMachine},
 };
 use countersign_testpki::{
     Cast, Cms,
@@ -14,8 +14,8 @@ use countersign_testpki::{
     },
 };
 use der::{
-    Encode,
-    asn1::{Any, OctetString},
+    Decode, Encode,
+    asn1::{Any, OctetString, Uint},
 };
 
 pub(super) fn cases(cast: &Cast) -> Vec<Case> {
@@ -46,8 +46,19 @@ fn challenges(cast: &Cast) -> Vec<Case> {
         let der = cast.record(|_| {}, |challenge| change(challenge), |cms| cms.broken_signature = true);
         Case::record(name, "CS-1104", defect, der)
     };
-    let issuer = Any::new(der::Tag::Sequence, Vec::new()).unwrap();
-    let lists = Some(vec![ListUsed { issuer, number: 7, this_update: time("2026-06-01T00:00:00Z") }]);
+    let list = ListUsed {
+        kind: ListKind::TokenList,
+        issuer: Any::from_der(&cast.token_root.name).unwrap(),
+        number: Uint::new(&[7]).unwrap(),
+        this_update: time("2026-06-01T00:00:00Z"),
+    };
+    let lists = Some(vec![list.clone()]);
+    // How recent the token wants a list to be, and what the challenge names.
+    let recent = |name, expect, defect, terms: ListTerms, lists: Option<Vec<ListUsed>>| {
+        let der = cast.record(|token| token.lists = Some(terms), |challenge| challenge.lists = lists, |_| {});
+        Case::record(name, expect, defect, der)
+    };
+    let terms = |oldest_number, max_age| ListTerms { oldest_number, max_age };
     vec![
         case("record-good", "CS-0001", "none: the example record", &|_| {}),
         Case::record(
@@ -80,9 +91,33 @@ fn challenges(cast: &Cast) -> Vec<Case> {
                 challenge.extensions = extension(false);
             },
         ),
-        case("challenge-lists", "CS-1007", "revocation lists were used", &|challenge| {
+        case("challenge-lists", "CS-0001", "none: a token list was used", &|challenge| {
             challenge.lists = lists.clone();
         }),
+        case("challenge-lists-empty", "CS-1202", "no list where there must be one", &|challenge| {
+            challenge.lists = Some(Vec::new());
+        }),
+        case("challenge-lists-too-many", "CS-1202", "65 lists", &|challenge| {
+            challenge.lists = Some(vec![list.clone(); 65]);
+        }),
+        case("challenge-list-nameless", "CS-1202", "an issuer without a name", &|challenge| {
+            let issuer = Any::new(der::Tag::Sequence, Vec::new()).unwrap();
+            challenge.lists = Some(vec![ListUsed { issuer, ..list.clone() }]);
+        }),
+        case("challenge-list-long-number", "CS-1202", "a list number of 21 octets", &|challenge| {
+            challenge.lists = Some(vec![ListUsed { number: Uint::new(&[1; 21]).unwrap(), ..list.clone() }]);
+        }),
+        recent("lists-none-named", "CS-3303", "the token asks for a token list", terms(Some(7), None), None),
+        recent("lists-good", "CS-0001", "none: as recent as can be", terms(Some(7), Some(1_243_800)), lists.clone()),
+        recent("lists-number-too-low", "CS-3304", "number 7 where 8 is asked for", terms(Some(8), None), lists.clone()),
+        recent("lists-too-old", "CS-3304", "a second too old", terms(None, Some(1_243_799)), lists.clone()),
+        recent(
+            "lists-of-certificates",
+            "CS-3303",
+            "a certificate revocation list where a token list is asked for",
+            terms(Some(7), None),
+            Some(vec![ListUsed { kind: ListKind::CertificateList, ..list.clone() }]),
+        ),
         broken(
             "challenge-lists-broken-signature",
             "revocation lists in a record whose signature is broken",

@@ -10,7 +10,10 @@ use countersign_testpki::{
     der::{boolean, edit, explicit, generalized_time, integer, octets, oid, sequence, tlv, utf8},
     objects::{Components, example_machine, machine, other_machine, time},
 };
-use der::{Encode, asn1::OctetString};
+use der::{
+    Decode, Encode,
+    asn1::{Any, OctetString},
+};
 
 pub(super) fn cases(cast: &Cast) -> Vec<Case> {
     let mut cases = files(cast);
@@ -284,15 +287,30 @@ fn terms(cast: &Cast) -> Vec<Case> {
         }),
         case("term-grace", "a grace", &|token| token.terms.grace = Some(86_400)),
         case("term-notification", "a notification period", &|token| token.terms.notification = Some(86_400)),
-        case("term-clock-repair", "a way to mend the clock", &|token| {
+        Case::token("term-clock-repair", "CS-0001", "none: a time-stamping authority may mend the clock", {
+            let anchor = Any::from_der(&cast.holder_root.certificate).unwrap();
+            let repair = ClockRepair { timestamp_anchors: Some(vec![anchor]), two_holders: false };
+            cast.token(|token| token.terms.clock_repair = Some(repair))
+        }),
+        Case::token("term-clock-repair-empty", "CS-1201", "a way to mend the clock that is none", {
+            let repair = ClockRepair { timestamp_anchors: None, two_holders: false };
+            cast.token(|token| token.terms.clock_repair = Some(repair))
+        }),
+        case("term-clock-repair-holders", "two holders may mend the clock", &|token| {
             token.terms.clock_repair = Some(ClockRepair { timestamp_anchors: None, two_holders: true });
         }),
         case("term-tpm-preferred", "a TPM takes part where there is one", &|token| {
             token.binding.tpm = TpmRule::Preferred
         }),
         case("term-tpm-required", "a TPM is required", &|token| token.binding.tpm = TpmRule::Required),
-        case("term-lists", "the oldest revocation list", &|token| {
-            token.lists = Some(ListTerms { oldest_number: Some(7), max_age: None });
+        Case::token("term-lists", "CS-0001", "none: the oldest token list", {
+            cast.token(|token| token.lists = Some(ListTerms { oldest_number: Some(7), max_age: Some(86_400) }))
+        }),
+        Case::token("term-lists-empty", "CS-1201", "terms of lists that say nothing", {
+            cast.token(|token| token.lists = Some(ListTerms { oldest_number: None, max_age: None }))
+        }),
+        Case::token("term-lists-number", "CS-1201", "the oldest token list has number 0", {
+            cast.token(|token| token.lists = Some(ListTerms { oldest_number: Some(0), max_age: None }))
         }),
         Case::token("term-anchor-tbs", "CS-1007", "a holder anchor as tbsCert", anchor(1)),
         Case::token("term-anchor-info", "CS-1007", "a holder anchor as taInfo", anchor(2)),

@@ -42,7 +42,10 @@ impl Site {
         site.machine_file("etc/machine-id", "5b3f0c1f8d6a4f0e9f0b6c2d1e3a4b5c\n");
         site.machine_file("sys/block/nvme0n1/device/serial", "S3Z8NB0K123456\n");
         site.file("anchors.pem", site.cast.token_root.pem().as_bytes());
-        site.store().keep_anchors(site.cast.token_root.pem().as_bytes()).unwrap();
+        let mut locked = site.store().lock().unwrap();
+        let mut change = locked.change().unwrap();
+        change.keep_anchors(site.cast.token_root.pem().as_bytes()).unwrap();
+        change.commit().unwrap();
         site
     }
 

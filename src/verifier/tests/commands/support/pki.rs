@@ -1,8 +1,8 @@
 //! Keys, certificates, tokens and records for tests. Every key is computed from its name, so anybody can sign with it.
 
 use countersign_common::{
-    Admission, Anchors, Certificate, Digest32, HashAlgorithm, MachineFacts, Octets, SignatureAlgorithm, SignedObject,
-    SigningRequest, Slot, Time, Token, VerifiedToken, encode_certificate, oid,
+    Admission, Anchors, Certificate, Digest32, HashAlgorithm, MachineFacts, NO_LISTS, Octets, SignatureAlgorithm,
+    SignedObject, SigningRequest, Slot, Time, Token, VerifiedToken, encode_certificate, oid,
     token::{
         ActivationTerms, ComponentRule, Customer, Grant, KeyProtection, MachineBinding, ProductTerms, TpmRule, Window,
     },
@@ -63,6 +63,15 @@ impl Key {
         }
     }
 
+    /// The same key for the makers of lists and bundles.
+    pub(crate) fn lent(&self) -> countersign_testpki::keys::Key {
+        match self {
+            Self::P256(key) => countersign_testpki::keys::Key::P256(key.clone()),
+            Self::P384(key) => countersign_testpki::keys::Key::P384(key.clone()),
+            Self::Rsa(key) => countersign_testpki::keys::Key::Rsa(key.clone()),
+        }
+    }
+
     fn spki(&self) -> Vec<u8> {
         let ec = |curve: &str, point: &[u8]| {
             sequence(&[&sequence(&[&identifier("1.2.840.10045.2.1"), &identifier(curve)]), &bits(point)])
@@ -113,6 +122,11 @@ impl Identity {
         extensions
             .extend(usage.map(|usage| extension("2.5.29.37", &sequence(&[&identifier(usage)]))).unwrap_or_default());
         let signing_key = issuer.map_or(&key, |issuer| &issuer.key);
+        // The key identifiers of RFC 5280 4.2.1.1 and 4.2.1.2, which are not critical.
+        let plain = |id: &str, value: &[u8]| sequence(&[&identifier(id), &tlv(0x04, &[value])]);
+        let key_identifier = |key: &Key| countersign_testpki::certificates::key_identifier(&key.lent());
+        extensions.extend(plain("2.5.29.14", &tlv(0x04, &[&key_identifier(&key)])));
+        extensions.extend(plain("2.5.29.35", &sequence(&[&tlv(0x80, &[&key_identifier(signing_key)])])));
         let algorithm = signing_key.algorithm();
         let serial = [&[0x40], &Sha256::digest([name.as_bytes(), &key.spki()].concat())[..7]].concat();
         let body = sequence(&[
@@ -130,6 +144,17 @@ impl Identity {
         Self { key, name: subject, certificate }
     }
 
+    /// The same person for the makers of lists and bundles.
+    pub(crate) fn lent(&self) -> countersign_testpki::certificates::Identity {
+        let body = &countersign_testpki::der::members(&self.certificate)[0];
+        countersign_testpki::certificates::Identity {
+            key: self.key.lent(),
+            name: self.name.clone(),
+            serial: countersign_testpki::der::members(body)[1].clone(),
+            certificate: self.certificate.clone(),
+        }
+    }
+
     pub(crate) fn pem(&self) -> String {
         encode_certificate(&self.certificate)
     }
@@ -144,6 +169,8 @@ pub(crate) struct Cast {
 }
 
 pub(crate) const TOKEN_SIGNING: &str = "1.3.6.1.4.1.32473.2026.3.1";
+const LIST_SIGNING: &str = "1.3.6.1.4.1.32473.2026.3.2";
+const ANCHORS_SIGNING: &str = "1.3.6.1.4.1.32473.2026.3.3";
 
 impl Cast {
     pub(crate) fn new() -> Self {
@@ -156,6 +183,16 @@ impl Cast {
         let token_signer = Identity::issued("Test Token Signer", Key::p256("signer"), &token_root, Some(TOKEN_SIGNING));
         let holder = Identity::issued("Alex Example", key, &holder_root, None);
         Self { token_root, token_signer, holder_root, holder }
+    }
+
+    /// Signs lists and bundles under the token root.
+    pub(crate) fn list_signer(&self, name: &str) -> countersign_testpki::certificates::Identity {
+        Identity::issued(name, Key::p256(name), &self.token_root, Some(LIST_SIGNING)).lent()
+    }
+
+    /// Signs anchors updates under the token root.
+    pub(crate) fn anchors_signer(&self, name: &str) -> countersign_testpki::certificates::Identity {
+        Identity::issued(name, Key::p256(name), &self.token_root, Some(ANCHORS_SIGNING)).lent()
     }
 
     /// A token for `control-room` that anybody's machine with two components may be activated with, now.
@@ -214,9 +251,15 @@ impl Cast {
     /// DER of a record for a token, made on a machine at a time.
     pub(crate) fn record(&self, token: &[u8], machine: &MachineFacts, time: Time) -> Vec<u8> {
         let anchors = Anchors::new([self.token_root.certificate.as_slice()]).unwrap();
-        let verified = VerifiedToken::verify(SignedObject::from_der(token).unwrap(), &anchors).unwrap();
-        let admission = Admission { grant: 1, issuers: Vec::new(), anchor_subject: String::new() };
-        let challenge = verified.challenge(&admission, Slot::Signature, time, [5; 32], machine, None);
+        let verified = VerifiedToken::verify(SignedObject::from_der(token).unwrap(), &anchors, &NO_LISTS).unwrap();
+        let admission = Admission {
+            grant: 1,
+            slot: Slot::Signature,
+            issuers: Vec::new(),
+            lists: Vec::new(),
+            anchor_subject: String::new(),
+        };
+        let challenge = verified.challenge(&admission, time, [5; 32], machine, &NO_LISTS, None);
         let challenge = challenge.to_der().unwrap();
         let holder = Certificate::from_der(&self.holder.certificate).unwrap();
         let algorithm = self.holder.key.algorithm();

@@ -1,13 +1,16 @@
-//! The ledger: what was issued, in order, appended to and never changed.
+//! The ledger: what was issued and revoked, in order, appended to and never changed.
 //!
 //! Each entry keeps its body and SHA-256(0x00 ‖ body), the leaf hash of RFC 9162 2.1.1, so that a Merkle log can be
 //! laid over it. Triggers refuse changes; who can write the file can still forge it, which a signed tree head would
 //! show.
 
-use crate::error::Error;
+mod entry;
+
+pub(crate) use entry::Body;
+
+use crate::{error::Error, register::Register};
 use countersign_common::{Digest32, Octets, Time};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::{path::Path, time::Duration};
 
@@ -17,6 +20,8 @@ const APPLICATION_ID: i32 = 0x4353_474e;
 const VERSION: i32 = 1;
 /// How long to wait for another command that writes.
 const BUSY: Duration = Duration::from_secs(10);
+
+const COLUMNS: &str = "SELECT seq, time, kind, subject, leaf, body FROM entries";
 
 const SCHEMA: &str = "
     CREATE TABLE entries (
@@ -45,57 +50,6 @@ const SCHEMA: &str = "
     CREATE TRIGGER customers_are_not_deleted BEFORE DELETE ON customers
         BEGIN SELECT RAISE(ABORT, 'the salt of a customer is constant'); END;
 ";
-
-/// What an entry says. The body is this as JSON without white space, members in the order written here, octets in
-/// hexadecimal.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) enum Body {
-    AuthorityFounded {
-        organization: String,
-        /// DER of the certificates.
-        token_root: String,
-        holder_root: String,
-        token_signer: String,
-    },
-    TokenIssued {
-        id: String,
-        revision: u32,
-        customer: String,
-        product: String,
-        /// SHA-256 of the token.
-        digest: String,
-        /// DER of the token.
-        token: String,
-    },
-    HolderEnrolled {
-        subject: String,
-        /// SHA-256 of the certificate.
-        digest: String,
-        /// DER of the certificate.
-        certificate: String,
-    },
-}
-
-impl Body {
-    /// The kind as the table names it.
-    pub(crate) fn kind(&self) -> &'static str {
-        match self {
-            Self::AuthorityFounded { .. } => "authority-founded",
-            Self::TokenIssued { .. } => "token-issued",
-            Self::HolderEnrolled { .. } => "holder-enrolled",
-        }
-    }
-
-    /// By what it is found: a token's id, a certificate's digest, the organization's name.
-    fn subject(&self) -> &str {
-        match self {
-            Self::AuthorityFounded { organization, .. } => organization,
-            Self::TokenIssued { id, .. } => id,
-            Self::HolderEnrolled { digest, .. } => digest,
-        }
-    }
-}
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,19 +109,33 @@ impl Ledger {
 
     /// All entries, the first one first.
     pub(crate) fn entries(&self) -> Result<Vec<Entry>, Error> {
-        let mut query =
-            self.connection.prepare("SELECT seq, time, kind, subject, leaf, body FROM entries ORDER BY seq")?;
+        let mut query = self.connection.prepare(&format!("{COLUMNS} ORDER BY seq"))?;
         let rows = query.query_map([], row_of)?;
         rows.map(|row| entry_of(row?)).collect()
     }
 
+    /// What all entries come to.
+    pub(crate) fn register(&self) -> Result<Register, Error> {
+        register_of(&self.connection)
+    }
+
+    /// The certificates that followed the founding one in a role, the first one first.
+    pub(crate) fn renewals(&self, role: &str) -> Result<usize, Error> {
+        let mut count = 0;
+        let mut query = self.connection.prepare(&format!("{COLUMNS} WHERE kind = 'certificate-renewed'"))?;
+        for row in query.query_map([], row_of)? {
+            let entry = entry_of(row?)?;
+            count += usize::from(matches!(entry.body, Body::CertificateRenewed { role: of, .. } if of == role));
+        }
+        Ok(count)
+    }
+
     /// The latest entry with a number, or whose subject begins with a text.
     pub(crate) fn find(&self, id: &str) -> Result<Entry, Error> {
-        let columns = "SELECT seq, time, kind, subject, leaf, body FROM entries";
         let sequence = id.parse::<i64>().ok().filter(|_| id.len() < 10);
         let by_sequence = match sequence {
             Some(sequence) => {
-                self.connection.query_row(&format!("{columns} WHERE seq = ?1"), [sequence], row_of).optional()?
+                self.connection.query_row(&format!("{COLUMNS} WHERE seq = ?1"), [sequence], row_of).optional()?
             }
             None => None,
         };
@@ -177,8 +145,9 @@ impl Ledger {
                 .connection
                 .query_row(
                     &format!(
-                        "{columns} WHERE kind <> 'authority-founded' AND substr(subject, 1, length(?1)) = ?1 \
-                         ORDER BY seq DESC LIMIT 1"
+                        "{COLUMNS} WHERE kind NOT IN ('authority-founded', 'certificate-reinstated', \
+                         'certificate-revoked', 'token-reinstated', 'token-revoked') \
+                         AND substr(subject, 1, length(?1)) = ?1 ORDER BY seq DESC LIMIT 1"
                     ),
                     [id.to_ascii_lowercase()],
                     row_of,
@@ -203,13 +172,40 @@ impl Writing<'_> {
         let row = self
             .0
             .query_row(
-                "SELECT seq, time, kind, subject, leaf, body FROM entries \
-                 WHERE kind = 'token-issued' AND subject = ?1 ORDER BY seq DESC LIMIT 1",
+                &format!("{COLUMNS} WHERE kind = 'token-issued' AND subject = ?1 ORDER BY seq DESC LIMIT 1"),
                 [id],
                 row_of,
             )
             .optional()?;
         row.map(entry_of).transpose()
+    }
+
+    /// Whether a certificate stands revoked or on hold, by its SHA-256.
+    pub(crate) fn is_revoked(&self, certificate: &str) -> Result<bool, Error> {
+        let last = self.0.query_row(
+            "SELECT kind FROM entries WHERE kind IN ('certificate-reinstated', 'certificate-revoked') \
+             AND subject = ?1 ORDER BY seq DESC LIMIT 1",
+            [certificate],
+            |row| row.get::<_, String>(0),
+        );
+        Ok(last.optional()?.is_some_and(|kind| kind == "certificate-revoked"))
+    }
+
+    /// The number of the newest token list.
+    pub(crate) fn newest_token_list(&self) -> Result<Option<u64>, Error> {
+        let row = self
+            .0
+            .query_row(&format!("{COLUMNS} WHERE kind = 'token-list-issued' ORDER BY seq DESC LIMIT 1"), [], row_of)
+            .optional()?;
+        Ok(match row.map(entry_of).transpose()?.map(|entry| entry.body) {
+            Some(Body::TokenListIssued { number, .. }) => Some(number),
+            _ => None,
+        })
+    }
+
+    /// What all entries come to.
+    pub(crate) fn register(&self) -> Result<Register, Error> {
+        register_of(&self.0)
     }
 
     /// Keeps a customer; the salt of a known one must be the same.
@@ -280,6 +276,16 @@ fn entry_of((sequence, time, kind, subject, leaf, octets): Row) -> Result<Entry,
     Ok(Entry { sequence, time, leaf: expected, body })
 }
 
+/// Goes through all entries, one at a time: their bodies together may not fit into memory.
+fn register_of(connection: &Connection) -> Result<Register, Error> {
+    let mut register = Register::default();
+    let mut query = connection.prepare(&format!("{COLUMNS} ORDER BY seq"))?;
+    for row in query.query_map([], row_of)? {
+        register.add(entry_of(row?)?)?;
+    }
+    Ok(register)
+}
+
 fn customer_in(connection: &Connection, id: &str) -> Result<Option<CustomerRow>, Error> {
     let row = connection
         .query_row("SELECT name, salt FROM customers WHERE id = ?1", [id], |row| {
@@ -300,6 +306,7 @@ mod tests {
             revision,
             customer: "acme".to_owned(),
             product: "control-room".to_owned(),
+            signer: "11".to_owned(),
             digest: "00".to_owned(),
             token: "3000".to_owned(),
         }
@@ -331,7 +338,7 @@ mod tests {
         assert_eq!(ledger.find("2").unwrap(), entries[1]);
         assert_eq!(ledger.find("AA01").unwrap(), entries[2]);
         for id in ["", "bb", "4", "%", "a_"] {
-            assert!(matches!(ledger.find(id), Err(Error::NoEntry(_))), "{id}");
+            assert_eq!(ledger.find(id).unwrap_err().code(), "CS-7042", "{id}");
         }
         assert_eq!(ledger.begin().unwrap().latest_token("aa01").unwrap().unwrap(), entries[2]);
     }
@@ -356,7 +363,8 @@ mod tests {
             "UPDATE customers SET salt = zeroblob(32)",
             "DELETE FROM customers",
         ] {
-            assert!(ledger.connection.execute(statement, []).is_err(), "{statement}");
+            let refused = ledger.connection.execute(statement, []).unwrap_err().to_string();
+            assert!(["never changed", "in order", "is constant"].iter().any(|why| refused.contains(why)), "{refused}");
         }
         ledger
             .connection
@@ -366,18 +374,19 @@ mod tests {
                  WHERE typeof(body) = 'blob' AND 0; UPDATE entries SET subject = 'ab'",
             )
             .unwrap();
-        assert!(matches!(ledger.entries(), Err(Error::LedgerDamaged(_))));
+        assert_eq!(ledger.entries().unwrap_err().code(), "CS-7041");
     }
 
     #[test]
     fn other_files_are_not_ledgers() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.sqlite");
-        assert!(matches!(Ledger::open(&path), Err(Error::Ledger(_))));
+        let code = || Ledger::open(&path).err().map(|error| error.code());
+        assert_eq!(code(), Some("CS-7040"));
         assert!(!path.exists());
         std::fs::write(&path, "text").unwrap();
-        assert!(Ledger::open(&path).is_err());
+        assert_eq!(code(), Some("CS-7040"));
         std::fs::write(&path, "").unwrap();
-        assert!(matches!(Ledger::open(&path), Err(Error::LedgerDamaged(_))));
+        assert_eq!(code(), Some("CS-7041"));
     }
 }

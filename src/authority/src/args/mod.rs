@@ -1,11 +1,17 @@
 //! What can be typed: data only. The plan decides what it means.
 
+mod revocation;
+mod rotation;
+
+pub use revocation::{Bundle, Crl, LiftKind, Receive, RevokeCertificate, RevokeCommand, RevokeToken};
+pub use rotation::{AnchorsCommand, AnchorsSign, AnchorsUpdate, Renew, RoleName};
+
 use crate::words::{Anchor, Component, CriterionText, Entitlement, Interval, Machine, Tpm};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use countersign_common::{Time, token::ProductVersion};
 use std::path::PathBuf;
 
-/// Found an authority, issue activation tokens, enrol smart cards, keep the ledger.
+/// Found an authority, issue and revoke activation tokens, enrol smart cards, keep the ledger.
 #[derive(Debug, Parser)]
 #[command(
     name = "countersign-authority",
@@ -44,11 +50,31 @@ pub struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Found an authority: a root for tokens, a root for holders, a certificate that signs tokens, a ledger.
+    /// Found an authority: a root for tokens, a root for holders, signers of tokens, lists and anchors, a ledger.
     Init(Init),
+    /// Make a new key and certificate for a role; the one before stays valid.
+    Renew(Renew),
     /// Issue an activation token.
     Issue(Box<Issue>),
-    /// Show a token, a record or certificates, without verifying them.
+    /// Revoke a token or a certificate, or lift what is on hold. The next lists say so.
+    Revoke {
+        /// What to do.
+        #[command(subcommand)]
+        command: RevokeCommand,
+    },
+    /// Note the records that came back from the field: they stand even if their holder is revoked later.
+    Receive(Receive),
+    /// Issue the revocation lists: one of certificates for each root, and one of tokens.
+    Crl(Crl),
+    /// Make the one file for the technician's stick: tokens, lists, certificates, anchors updates.
+    Bundle(Bundle),
+    /// Updates of the token anchors: how a new root reaches the machines.
+    Anchors {
+        /// What to do.
+        #[command(subcommand)]
+        command: AnchorsCommand,
+    },
+    /// Show a token, record, list, bundle, anchors update or certificates, without verifying them.
     Inspect(Inspect),
     /// Smart cards of the people who activate.
     Card {
@@ -56,7 +82,7 @@ pub enum Command {
         #[command(subcommand)]
         command: CardCommand,
     },
-    /// What was issued.
+    /// What was issued and revoked.
     Ledger {
         /// What to do.
         #[command(subcommand)]
@@ -133,6 +159,12 @@ pub struct Init {
     /// How long the token signer is valid.
     #[arg(long, value_name = "DURATION", default_value = "3y")]
     pub signer_validity: Interval,
+    /// How long the list signer is valid.
+    #[arg(long, value_name = "DURATION", default_value = "3y")]
+    pub list_signer_validity: Interval,
+    /// How long the anchors signer is valid: it is needed rarely, and has to outlast the tokens.
+    #[arg(long, value_name = "DURATION", default_value = "15y")]
+    pub anchors_signer_validity: Interval,
 }
 
 /// Arguments of `issue`.
@@ -207,6 +239,11 @@ pub struct Issue {
     #[arg(long, value_name = "DURATION", help_heading = "When")]
     pub notification: Option<Interval>,
 
+    /// Roots of time-stamping authorities (RFC 3161) whose time stamps may mend a clock that ran ahead; a file with one
+    /// certificate; may be repeated.
+    #[arg(long, value_name = "FILE", help_heading = "When")]
+    pub clock_repair_anchor: Vec<PathBuf>,
+
     /// Who may activate: `own` (whom this authority enrolled), a file with a CA certificate, or sha256:HEX of a
     /// CA's public key; may be repeated, one grant each [default: own].
     #[arg(long, value_name = "ANCHOR", help_heading = "Who")]
@@ -245,17 +282,17 @@ pub struct Issue {
     /// Whether a TPM 2.0 takes part: none, preferred or required. Anything but none needs a newer verifier.
     #[arg(long, value_name = "RULE", help_heading = "Where")]
     pub tpm: Option<Tpm>,
-    /// The lowest number of a revocation list that is accepted. Needs a newer verifier.
+    /// The lowest number of a token list with which a machine may be activated.
     #[arg(long, value_name = "NUMBER", help_heading = "Where")]
     pub oldest_list: Option<u64>,
-    /// The greatest age of a revocation list. Needs a newer verifier.
+    /// The greatest age of the token list with which a machine is activated.
     #[arg(long, value_name = "DURATION", help_heading = "Where")]
     pub list_max_age: Option<Interval>,
 }
 
 /// Arguments of `inspect`.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  countersign-authority inspect acme.token.pem\n\n\
+#[command(after_help = "Example:\n  countersign-authority inspect north-plant.bundle\n\n\
     Nothing is verified: this shows what a file says, not whether it is true.")]
 pub struct Inspect {
     /// The file, PEM or DER.
@@ -317,16 +354,16 @@ pub enum CardAlgorithm {
 /// Commands about the ledger.
 #[derive(Debug, Subcommand)]
 pub enum LedgerCommand {
-    /// One line for each thing that was issued.
+    /// One line for each thing that was issued or revoked.
     #[command(after_help = "Example:\n  countersign-authority ledger list --json")]
     List,
     /// One entry in full.
     #[command(after_help = "Example:\n  countersign-authority ledger show 4f2a --export again.token.pem")]
     Show {
-        /// The number of the entry, or the beginning of a token's id or of a certificate's SHA-256; the latest entry
-        /// that fits.
+        /// The number of the entry, or the beginning of a token's id or of the SHA-256 of a certificate or list; the
+        /// latest such thing that fits.
         id: String,
-        /// Write the token or certificate again into this file, which must not exist.
+        /// Write the token, certificate or list again into this file, which must not exist.
         #[arg(long, value_name = "FILE")]
         export: Option<PathBuf>,
     },

@@ -1,20 +1,18 @@
 //! `doctor`: everything that could keep this machine from being activated, each finding with its mend.
 
-use super::{
-    anchors, check,
-    readers::{self, Kind},
-    tokens::window,
-};
+mod trust;
+
+use super::readers::{self, Kind};
 use crate::{
     advice,
-    context::{Context, Objects, own_product, parse_anchors, token_name},
+    context::Context,
     error::{Error, Exit},
     output::{Page, Report},
     rights,
 };
 use countersign::{ComponentFact, Reason};
 use countersign_card::{ReaderState, TransportError};
-use countersign_common::{Anchors, CLOCK_TOLERANCE, Facts};
+use countersign_common::CLOCK_TOLERANCE;
 use serde_json::{Value, json};
 
 /// One thing that was looked at.
@@ -50,7 +48,7 @@ pub(super) fn run(context: &Context<'_>) -> Report {
     let mut found = Examination::default();
     store(&mut found, context);
     clock(&mut found, context);
-    anchors_and_tokens(&mut found, context);
+    trust::examine(&mut found, context);
     machine(&mut found, context);
     cards(&mut found, context);
     let findings = found.findings();
@@ -146,63 +144,6 @@ fn clock(found: &mut Examination, context: &Context<'_>) {
         }
         (Some(now), Ok(Some(floor))) => found.good(ABOUT, format!("{now} (UTC), latest time seen {floor}")),
         (Some(now), Ok(None)) => found.good(ABOUT, format!("{now} (UTC), nothing seen yet")),
-    }
-}
-
-fn anchors_and_tokens(found: &mut Examination, context: &Context<'_>) {
-    const ABOUT: &str = "anchors";
-    if let Some(file) = anchors::file(context)
-        && let Some(writers) = &file.writers
-    {
-        if writers.only_root() {
-            found.good(ABOUT, file.words());
-        } else {
-            found.finding(ABOUT, file.words(), "CS-8030");
-        }
-    }
-    let roots = match context.roots() {
-        Ok(roots) => roots,
-        Err(error) => return found.failed(ABOUT, &error),
-    };
-    match parse_anchors(&roots) {
-        Ok(parsed) => {
-            let source = check::source_words(context.anchors.source());
-            found.good(ABOUT, format!("{} of them, {source}", roots.len()));
-            tokens(found, context, &parsed);
-        }
-        Err(error) => found.failed(ABOUT, &error),
-    }
-}
-
-fn tokens(found: &mut Examination, context: &Context<'_>, anchors: &Anchors<'_>) {
-    const ABOUT: &str = "tokens";
-    let objects = match Objects::installed(context.store) {
-        Ok(objects) => objects,
-        Err(error) => return found.failed(ABOUT, &error),
-    };
-    let tokens = objects.tokens(anchors);
-    if tokens.is_empty() {
-        // A record holds its token, so a machine that is activated needs none beside it.
-        return match context.store.products() {
-            Ok(products) if !products.is_empty() => found.good(ABOUT, "none is installed beside the records"),
-            _ => found.finding(ABOUT, "none is installed", "CS-8011"),
-        };
-    }
-    let facts = context.machine.facts();
-    let newest_time_seen = context.store.newest_time_seen().ok().flatten();
-    for token in &tokens {
-        match token {
-            Err(reason) => found.finding(ABOUT, format!("one is refused: {reason}"), reason.code()),
-            Ok(token) => {
-                let product = own_product(token);
-                let now = countersign::now();
-                let name = token_name(token);
-                match token.check_activation(&Facts { now, newest_time_seen, product, machine: &facts, anchors }) {
-                    Ok(()) => found.good(ABOUT, format!("{name}, window {}", window(token, now))),
-                    Err(reason) => found.finding(ABOUT, format!("{name}: {reason}"), reason.code()),
-                }
-            }
-        }
     }
 }
 

@@ -1,0 +1,123 @@
+//! `renew`: a new key and certificate for a role, beside those that it has had.
+
+use super::{Answer, Context, init};
+use crate::{
+    args::{Renew, RoleName},
+    certs::{self, Lifetime},
+    clock,
+    error::Error,
+    home::{Home, Role},
+    ledger::Body,
+    words::{digest, to_hex},
+};
+use countersign_common::{Certificate, Time};
+use serde_json::json;
+
+/// A year of 365.25 days, in seconds, as `1y` on the command line.
+const YEAR: u64 = 31_557_600;
+
+pub(super) fn run(arguments: &Renew, context: &mut Context<'_>) -> Result<Answer, Error> {
+    let role = role(arguments.role);
+    let home = Home::open(&context.global.home)?;
+    let mut ledger = home.ledger()?;
+    let place = home.place(role) + 1;
+    let name = certs::own_name(&role.common_name(place), home.organization())?;
+    lifetime(&home, role, arguments, clock::now()?)?;
+    // A key that is there opens with the passphrase that all of them have.
+    let issuing_role = if role.collection().is_some() { role } else { Role::TokenRoot };
+    let passphrase = context.passphrase().read("Passphrase of the authority's keys: ")?;
+    let issuer = home.signer(issuing_role, &passphrase)?;
+
+    context.note("Making the key …");
+    // Typing took its time.
+    let now = clock::now()?;
+    let lifetime = lifetime(&home, role, arguments, now)?;
+    let (signer, key) = if role.collection().is_some() {
+        let (signer, key) = init::found_root(role, &name, lifetime, arguments.algorithm, &passphrase)?;
+        init::verify_root(signer.certificate(), now)?;
+        (signer, key)
+    } else {
+        let made = init::certify_signer(role, &name, lifetime, arguments.algorithm, &issuer, &passphrase)?;
+        init::verify_signer(role, made.0.certificate(), issuer.certificate(), now)?;
+        made
+    };
+
+    // The ledger is last: with the entry the new key is the one in use.
+    let writing = ledger.begin()?;
+    if writing.register()?.of_role(role).count() + 1 != place {
+        return Err(Error::FileExists(home.path().join(format!("{}.pem", role.file_name(place)))));
+    }
+    home.add(role, place, signer.certificate(), &key)?;
+    let sequence = writing.append(
+        now,
+        &Body::CertificateRenewed {
+            role: role.slug().to_owned(),
+            digest: digest(signer.certificate()),
+            certificate: to_hex(signer.certificate()),
+        },
+    )?;
+    writing.commit()?;
+    answer(role, signer.certificate(), sequence)
+}
+
+fn role(name: RoleName) -> Role {
+    match name {
+        RoleName::TokenSigner => Role::TokenSigner,
+        RoleName::ListSigner => Role::ListSigner,
+        RoleName::AnchorsSigner => Role::AnchorsSigner,
+        RoleName::TokenRoot => Role::TokenRoot,
+        RoleName::HolderRoot => Role::HolderRoot,
+    }
+}
+
+/// From now on. A signer ends with its root: asked to outlive it is refused, and otherwise the end is the root's.
+fn lifetime(home: &Home, role: Role, arguments: &Renew, now: Time) -> Result<Lifetime, Error> {
+    let usual = match role {
+        Role::TokenRoot | Role::HolderRoot => 20 * YEAR,
+        Role::TokenSigner | Role::ListSigner => 3 * YEAR,
+        Role::AnchorsSigner => 15 * YEAR,
+    };
+    let not_after = now.plus(arguments.validity.map_or(usual, |validity| validity.0.into()));
+    if role.collection().is_some() {
+        return Ok(Lifetime { not_before: now, not_after });
+    }
+    let root = home.certificate(Role::TokenRoot)?;
+    let root = Certificate::from_der(&root).map_err(|_| Error::KeyMismatch)?;
+    if (arguments.validity.is_some() && not_after > root.not_after()) || now >= root.not_after() {
+        let fault = format!("the token root ends {}: shorten --validity, or renew token-root first", root.not_after());
+        return Err(Error::Usage(fault));
+    }
+    Ok(Lifetime { not_before: now, not_after: not_after.min(root.not_after()) })
+}
+
+fn answer(role: Role, der: &[u8], sequence: i64) -> Result<Answer, Error> {
+    let certificate = Certificate::from_der(der).map_err(|_| Error::KeyMismatch)?;
+    let next = match role {
+        Role::TokenRoot => {
+            "renew token-signer and list-signer, build anchors.pem into new releases of the product, and bring the new \
+             root to machines with countersign-authority anchors update"
+        }
+        Role::HolderRoot => {
+            "new cards are enrolled under it; tokens for cards under the one before name its file with --holder-anchor"
+        }
+        Role::TokenSigner => "tokens by the one before stay valid; revoke it if its key may be known to others",
+        Role::ListSigner => {
+            "issue the lists: countersign-authority crl, with --replaces-old-signer if those of the one before may be \
+             forged"
+        }
+        Role::AnchorsSigner => "name it in the next update: countersign-authority anchors update --signer",
+    };
+    let text = format!(
+        "Renewed the {} (entry {sequence} of the ledger):\n{}\nnext: {next}\n",
+        role.name(),
+        countersign_report::render(&countersign_report::certificate_lines(&certificate))
+    );
+    let json = json!({
+        "renewed": {
+            "role": role.slug(),
+            "ledger_entry": sequence,
+            "certificate": countersign_report::certificate(&certificate),
+        }
+    });
+    Ok(Answer { text, json, warnings: Vec::new() })
+}

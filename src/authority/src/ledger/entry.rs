@@ -1,0 +1,174 @@
+//! What an entry of the ledger says.
+
+use crate::words::RevocationWord;
+use serde::{Deserialize, Serialize};
+
+/// What an entry says. The body is this as JSON without white space, members in the order written here, octets in
+/// hexadecimal.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum Body {
+    AnchorsAdopted {
+        number: u64,
+        /// SHA-256 of the body.
+        digest: String,
+        /// DER of the objects, one for each signature.
+        objects: Vec<String>,
+    },
+    AnchorsUpdateIssued {
+        number: u64,
+        /// SHA-256 of the body.
+        digest: String,
+        /// DER of the object with the authority's own signature.
+        object: String,
+    },
+    AuthorityFounded {
+        organization: String,
+        /// DER of the certificates.
+        token_root: String,
+        holder_root: String,
+        token_signer: String,
+        list_signer: String,
+        anchors_signer: String,
+    },
+    BundleMade {
+        id: String,
+        label: String,
+        parts: usize,
+        /// SHA-256 of the bundle.
+        digest: String,
+    },
+    CertificateListIssued {
+        /// SHA-256 of the root's certificate.
+        issuer: String,
+        number: u64,
+        /// The number of the complete list that it goes with, for a delta list.
+        base: Option<u64>,
+        next_update: String,
+        /// SHA-256 of the list.
+        digest: String,
+        /// DER of the list.
+        list: String,
+    },
+    CertificateReinstated {
+        /// SHA-256 of the certificate.
+        digest: String,
+    },
+    CertificateRenewed {
+        role: String,
+        /// SHA-256 of the certificate.
+        digest: String,
+        /// DER of the certificate.
+        certificate: String,
+    },
+    CertificateRevoked {
+        /// SHA-256 of the certificate.
+        digest: String,
+        /// SHA-256 of the certificate of the root that issued it.
+        issuer: String,
+        /// DER of the certificate.
+        certificate: String,
+        reason: RevocationWord,
+        /// Since when, as RFC 3339.
+        date: String,
+        /// Whether the tokens that the ledger has of this signer stand.
+        standing: bool,
+    },
+    HolderEnrolled {
+        subject: String,
+        /// SHA-256 of the certificate.
+        digest: String,
+        /// DER of the certificate.
+        certificate: String,
+    },
+    RecordReceived {
+        /// SHA-256 of the record.
+        digest: String,
+        /// The token's id and version.
+        token: String,
+        revision: u32,
+        /// SHA-256 of the holder's certificate.
+        holder: String,
+        /// The holder's subject.
+        subject: String,
+        /// When the machine was activated, by its own clock.
+        activated: String,
+    },
+    TokenIssued {
+        id: String,
+        revision: u32,
+        customer: String,
+        product: String,
+        /// SHA-256 of the signer's certificate.
+        signer: String,
+        /// SHA-256 of the token.
+        digest: String,
+        /// DER of the token.
+        token: String,
+    },
+    TokenListIssued {
+        /// SHA-256 of the list signer's certificate.
+        signer: String,
+        number: u64,
+        next_update: String,
+        /// SHA-256 of the list.
+        digest: String,
+        /// DER of the list.
+        list: String,
+    },
+    TokenReinstated {
+        id: String,
+    },
+    TokenRevoked {
+        id: String,
+        /// This version and all before it.
+        revision: u32,
+        reason: RevocationWord,
+        /// Since when, as RFC 3339.
+        date: String,
+        /// SHA-256 of the token of that version, where the list is to name it.
+        digest: Option<String>,
+    },
+}
+
+impl Body {
+    /// The kind as the table names it.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::AnchorsAdopted { .. } => "anchors-adopted",
+            Self::AnchorsUpdateIssued { .. } => "anchors-update-issued",
+            Self::AuthorityFounded { .. } => "authority-founded",
+            Self::BundleMade { .. } => "bundle-made",
+            Self::CertificateListIssued { .. } => "certificate-list-issued",
+            Self::CertificateReinstated { .. } => "certificate-reinstated",
+            Self::CertificateRenewed { .. } => "certificate-renewed",
+            Self::CertificateRevoked { .. } => "certificate-revoked",
+            Self::HolderEnrolled { .. } => "holder-enrolled",
+            Self::RecordReceived { .. } => "record-received",
+            Self::TokenIssued { .. } => "token-issued",
+            Self::TokenListIssued { .. } => "token-list-issued",
+            Self::TokenReinstated { .. } => "token-reinstated",
+            Self::TokenRevoked { .. } => "token-revoked",
+        }
+    }
+
+    /// By what it is found: a token's id, the digest of a certificate, list or update, the organization's name.
+    pub(super) fn subject(&self) -> &str {
+        match self {
+            Self::AuthorityFounded { organization, .. } => organization,
+            Self::BundleMade { id, .. }
+            | Self::TokenIssued { id, .. }
+            | Self::TokenReinstated { id }
+            | Self::TokenRevoked { id, .. } => id,
+            Self::AnchorsAdopted { digest, .. }
+            | Self::AnchorsUpdateIssued { digest, .. }
+            | Self::CertificateListIssued { digest, .. }
+            | Self::CertificateReinstated { digest }
+            | Self::CertificateRenewed { digest, .. }
+            | Self::CertificateRevoked { digest, .. }
+            | Self::HolderEnrolled { digest, .. }
+            | Self::RecordReceived { digest, .. }
+            | Self::TokenListIssued { digest, .. } => digest,
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! What the ledger's entries come to: what there is, what is revoked, and which lists were issued last.
+
+use crate::{
+    error::Error,
+    home::Role,
+    ledger::{Body, Entry},
+    words::{RevocationWord, digest, hex_octets},
+};
+use countersign_common::{Time, token::Seconds};
+use std::collections::BTreeMap;
+
+/// What the ledger's entries come to. Digests are SHA-256 in lower-case hexadecimal.
+#[derive(Debug, Default)]
+pub(crate) struct Register {
+    /// What a root here issued, and the roots, in the order of the ledger.
+    pub(crate) certificates: Vec<KnownCertificate>,
+    /// All versions of all tokens, in the order of the ledger.
+    pub(crate) tokens: Vec<KnownToken>,
+    /// Revoked tokens by id.
+    pub(crate) revoked_tokens: BTreeMap<String, RevokedToken>,
+    /// Revoked certificates by digest.
+    pub(crate) revoked_certificates: BTreeMap<String, RevokedCertificate>,
+    /// Records that came back, by digest.
+    pub(crate) received: BTreeMap<String, ReceivedRecord>,
+    /// The newest token list.
+    pub(crate) token_list: Option<IssuedList>,
+    /// The newest complete list of each root, by the digest of its certificate.
+    pub(crate) certificate_lists: BTreeMap<String, IssuedList>,
+    /// The highest number of an anchors update that was issued or adopted.
+    pub(crate) anchors_number: u64,
+    /// DER of the anchors updates in force, in their order, one object for each signature.
+    pub(crate) adopted: Vec<Vec<u8>>,
+    /// The last entry that changes what lists say.
+    last_change: i64,
+}
+
+/// A certificate that the ledger knows.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownCertificate {
+    pub(crate) digest: String,
+    pub(crate) der: Vec<u8>,
+    /// Its role and the place among those of the role, counted from 1; nothing for a holder.
+    pub(crate) role: Option<(Role, usize)>,
+}
+
+/// A version of a token.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownToken {
+    pub(crate) id: String,
+    pub(crate) revision: u32,
+    pub(crate) customer: String,
+    pub(crate) digest: String,
+    /// Digest of its signer's certificate.
+    pub(crate) signer: String,
+    sequence: i64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct RevokedToken {
+    pub(crate) revision: u32,
+    pub(crate) reason: RevocationWord,
+    pub(crate) date: Time,
+    pub(crate) digest: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct RevokedCertificate {
+    pub(crate) issuer: String,
+    pub(crate) der: Vec<u8>,
+    pub(crate) reason: RevocationWord,
+    /// Since when it is not to be relied on.
+    pub(crate) date: Time,
+    /// When that was entered.
+    pub(crate) entered: Time,
+    /// Whether the tokens that the ledger had of this signer stand.
+    pub(crate) standing: bool,
+    sequence: i64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ReceivedRecord {
+    sequence: i64,
+    holder: String,
+}
+
+/// A list as it was issued.
+#[derive(Clone, Debug)]
+pub(crate) struct IssuedList {
+    pub(crate) number: u64,
+    pub(crate) issued: Time,
+    pub(crate) next_update: Time,
+    pub(crate) der: Vec<u8>,
+    sequence: i64,
+}
+
+impl Register {
+    /// Takes the next entry into account.
+    pub(crate) fn add(&mut self, entry: Entry) -> Result<(), Error> {
+        let sequence = entry.sequence;
+        let damaged = || Error::LedgerDamaged(format!("entry {sequence}: what it holds cannot be read"));
+        let octets = |text: &str| hex_octets(text).ok_or_else(damaged);
+        let time = |text: &str| text.parse::<Time>().map_err(|_| damaged());
+        let entered = time(&entry.time)?;
+        match entry.body {
+            Body::AnchorsAdopted { number, objects, .. } => {
+                self.anchors_number = self.anchors_number.max(number);
+                for object in &objects {
+                    self.adopted.push(octets(object)?);
+                }
+            }
+            Body::AnchorsUpdateIssued { number, .. } => self.anchors_number = self.anchors_number.max(number),
+            Body::AuthorityFounded { token_root, holder_root, token_signer, list_signer, anchors_signer, .. } => {
+                for (role, der) in [
+                    (Role::TokenRoot, token_root),
+                    (Role::HolderRoot, holder_root),
+                    (Role::TokenSigner, token_signer),
+                    (Role::ListSigner, list_signer),
+                    (Role::AnchorsSigner, anchors_signer),
+                ] {
+                    self.know(octets(&der)?, Some(role));
+                }
+            }
+            Body::BundleMade { .. } => {}
+            Body::CertificateListIssued { issuer, number, base: None, next_update, list, .. } => {
+                let next_update = time(&next_update)?;
+                let der = octets(&list)?;
+                let list = IssuedList { number, issued: entered, next_update, der, sequence };
+                self.certificate_lists.insert(issuer, list);
+            }
+            // It shares the number of the complete list that was issued with it.
+            Body::CertificateListIssued { .. } => {}
+            Body::CertificateReinstated { digest } => {
+                self.revoked_certificates.remove(&digest);
+                self.last_change = sequence;
+            }
+            Body::CertificateRenewed { role, certificate, .. } => {
+                let role = Role::from_name(&role).ok_or_else(damaged)?;
+                self.know(octets(&certificate)?, Some(role));
+                self.last_change = sequence;
+            }
+            Body::CertificateRevoked { digest, issuer, certificate, reason, date, standing } => {
+                let (der, date) = (octets(&certificate)?, time(&date)?);
+                let revoked = RevokedCertificate { issuer, der, reason, date, entered, sequence, standing };
+                self.revoked_certificates.insert(digest, revoked);
+                self.last_change = sequence;
+            }
+            Body::HolderEnrolled { certificate, .. } => self.know(octets(&certificate)?, None),
+            Body::RecordReceived { digest, holder, .. } => {
+                self.note_received(digest, holder, sequence);
+            }
+            Body::TokenIssued { id, revision, customer, signer, digest, .. } => {
+                self.tokens.push(KnownToken { id, revision, customer, digest, sequence, signer });
+            }
+            Body::TokenListIssued { number, next_update, list, .. } => {
+                let next_update = time(&next_update)?;
+                let der = octets(&list)?;
+                self.token_list = Some(IssuedList { number, issued: entered, next_update, der, sequence });
+            }
+            Body::TokenReinstated { id } => {
+                self.revoked_tokens.remove(&id);
+                self.last_change = sequence;
+            }
+            Body::TokenRevoked { id, revision, reason, date, digest } => {
+                self.revoked_tokens.insert(id, RevokedToken { revision, reason, date: time(&date)?, digest });
+                self.last_change = sequence;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that a record came back.
+    pub(crate) fn note_received(&mut self, digest: String, holder: String, sequence: i64) {
+        self.received.entry(digest).or_insert(ReceivedRecord { sequence, holder });
+        self.last_change = sequence;
+    }
+
+    fn know(&mut self, der: Vec<u8>, role: Option<Role>) {
+        let place = |role| (role, 1 + self.of_role(role).count());
+        let role = role.map(place);
+        self.certificates.push(KnownCertificate { digest: digest(&der), der, role });
+    }
+
+    /// The certificates of a role, the first one first.
+    pub(crate) fn of_role(&self, role: Role) -> impl Iterator<Item = &KnownCertificate> {
+        self.certificates.iter().filter(move |known| known.role.is_some_and(|(of, _)| of == role))
+    }
+
+    /// The roots for tokens, then those for holders.
+    pub(crate) fn roots(&self) -> impl Iterator<Item = &KnownCertificate> {
+        self.of_role(Role::TokenRoot).chain(self.of_role(Role::HolderRoot))
+    }
+
+    /// The one token whose id begins so: all its versions, the latest last.
+    pub(crate) fn token(&self, id: &str) -> Result<Vec<&KnownToken>, Error> {
+        let wanted = id.to_ascii_lowercase();
+        let versions: Vec<_> = self.tokens.iter().filter(|token| token.id.starts_with(&wanted)).collect();
+        match versions.first() {
+            Some(first) if versions.iter().any(|token| token.id != first.id) => Err(Error::Ambiguous(id.to_owned())),
+            Some(_) if !wanted.is_empty() => Ok(versions),
+            _ => Err(Error::NoEntry(id.to_owned())),
+        }
+    }
+
+    /// The one certificate whose SHA-256 begins so.
+    pub(crate) fn certificate(&self, digest: &str) -> Result<&KnownCertificate, Error> {
+        let wanted = digest.to_ascii_lowercase();
+        let mut fitting = self.certificates.iter().filter(|known| known.digest.starts_with(&wanted));
+        match (fitting.next(), fitting.next()) {
+            (Some(_), Some(_)) => Err(Error::Ambiguous(digest.to_owned())),
+            (Some(known), None) if !wanted.is_empty() => Ok(known),
+            _ => Err(Error::NoEntry(digest.to_owned())),
+        }
+    }
+
+    /// Digests of the tokens that stand although their signer was revoked: those that the ledger had by then.
+    pub(crate) fn standing(&self) -> impl Iterator<Item = &str> {
+        self.tokens.iter().filter_map(|token| {
+            let signer = self.revoked_certificates.get(&token.signer)?;
+            (signer.standing && token.sequence < signer.sequence).then_some(token.digest.as_str())
+        })
+    }
+
+    /// Digests of the records that stand although their holder was revoked: those that came back before.
+    pub(crate) fn received_in_time(&self) -> impl Iterator<Item = &str> {
+        self.received.iter().filter_map(|(digest, record)| {
+            let revoked = self.revoked_certificates.get(&record.holder);
+            revoked.is_none_or(|revoked| record.sequence < revoked.sequence).then_some(digest.as_str())
+        })
+    }
+
+    /// Whether a list still says what is to be said, and has not run out.
+    pub(crate) fn is_current(&self, list: &IssuedList, now: Time) -> bool {
+        list.sequence > self.last_change && now <= list.next_update
+    }
+}
+
+/// The number and date of what follows a list. The clock must not have fallen behind it: number and date rise together.
+pub(crate) fn following(last: Option<&IssuedList>, now: Time) -> Result<u64, Error> {
+    match last {
+        Some(last) if now < last.issued => Err(Error::ClockBehindList { now, issued: last.issued }),
+        Some(last) => last.number.checked_add(1).ok_or(Error::NotWhatWasMeant),
+        None => Ok(1),
+    }
+}
+
+/// By when the next list will be issued.
+pub(crate) fn next_update(now: Time, validity: Seconds) -> Time {
+    now.plus(validity.into())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn list(number: u64) -> IssuedList {
+        let issued: Time = "2026-11-24".parse().unwrap();
+        let next_update = issued.plus(86_400);
+        IssuedList { number, issued, next_update, der: Vec::new(), sequence: 5 }
+    }
+
+    #[test]
+    fn number_and_date_rise_together() {
+        let last = list(7);
+        assert_eq!(following(None, last.issued).unwrap(), 1);
+        assert_eq!(following(Some(&last), last.issued).unwrap(), 8);
+        let refused = following(Some(&last), last.issued.minus(1)).unwrap_err();
+        assert_eq!(refused.code(), "CS-7054");
+        assert!(refused.to_string().contains("2026-11-24T00:00:00Z") && !refused.advice().is_empty());
+        assert!(following(Some(&list(u64::MAX)), last.issued).is_err());
+    }
+
+    #[test]
+    fn a_list_is_current_until_it_runs_out_or_something_changes() {
+        let list = list(1);
+        let mut register = Register::default();
+        assert!(register.is_current(&list, list.next_update));
+        assert!(!register.is_current(&list, list.next_update.plus(1)));
+        register.note_received("aa".to_owned(), "bb".to_owned(), 6);
+        assert!(!register.is_current(&list, list.issued));
+    }
+
+    #[test]
+    fn what_several_things_begin_with_names_none() {
+        let token = |id: &str, revision| KnownToken {
+            id: id.to_owned(),
+            revision,
+            customer: String::new(),
+            digest: String::new(),
+            signer: String::new(),
+            sequence: 1,
+        };
+        let tokens = vec![token("aa01", 1), token("aa02", 1), token("aa01", 2)];
+        let register = Register { tokens, ..Default::default() };
+        assert_eq!(register.token("AA01").unwrap().last().unwrap().revision, 2);
+        assert!(matches!(register.token("aa"), Err(Error::Ambiguous(_))));
+        for id in ["", "ab", "aa011"] {
+            assert!(matches!(register.token(id), Err(Error::Ambiguous(_) | Error::NoEntry(_))), "{id}");
+        }
+    }
+}
