@@ -61,14 +61,13 @@ pub fn judge(case: &Case) -> Result<(), String> {
     let mut paths: Vec<CertificationPath> = Vec::new();
     environment.get_paths_for_target(&leaf, &mut paths, 0, at).map_err(told)?;
     let mut refused = "no path".to_owned();
-    for mut path in paths {
+    for path in paths {
         let mut results = CertificationPathResults::new();
-        let outcome = environment.validate_path(&environment, &settings, &mut path, &mut results).and_then(|()| {
-            match case.lists {
+        let outcome =
+            environment.validate_path(&environment, &settings, &path, &mut results).and_then(|()| match case.lists {
                 Some(_) => check_revocation_local(&environment, &settings, &path, &mut results),
                 None => Ok(()),
-            }
-        });
+            });
         match outcome {
             Ok(()) => return Ok(()),
             Err(error) => refused = told(error),

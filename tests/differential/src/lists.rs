@@ -43,16 +43,15 @@ pub fn make_lists(random: &mut Random, oddities: &BTreeSet<&'static str>, chain:
     let has = |oddity: &str| oddities.contains(oddity);
     let point = |name: &str| full_name(&[uri(&format!("http://example.com/{name}.crl"))]);
     let mut lists = Vec::new();
-    for place in 0..chain.len() {
+    for (place, draft) in chain.iter_mut().enumerate() {
         let odd = odd == place;
-        if odd && has("distribution points that match") || odd && has("distribution points that do not match") {
-            chain[place].extensions.push(distribution_points(&[&[point("one")]]));
+        if odd && (has("distribution points that match") || has("distribution points that do not match")) {
+            draft.extensions.push(distribution_points(&[&[point("one")]]));
         }
         if odd && has("freshest list named") {
             let value = sequence(&[&sequence(&[&point("newest")])]);
-            chain[place].extensions.push(extension("2.5.29.46", false, &value));
+            draft.extensions.push(extension("2.5.29.46", false, &value));
         }
-        let draft = &chain[place];
         let serial = draft.sign().serial;
         let signer_key = if odd && has("a list of another key") { "p256 nobody" } else { &draft.issuer_key };
         let signer =
