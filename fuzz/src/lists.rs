@@ -164,7 +164,7 @@ impl Recipe {
         if self.kind & 1 == 1 {
             list = list.extension(delta((self.number >> 2 & 3).into()));
         }
-        let scope = [Vec::new(), only_users(), only_cas(), only_reasons(&[0x60]), indirect()];
+        let scope = [Vec::new(), only_users(), only_cas(), only_reasons(&[1, 2]), indirect()];
         if let Some(scope) = scope.get(usize::from(self.kind >> 1 & 7)).filter(|scope| !scope.is_empty()) {
             list = list.extension(issuing_point(std::slice::from_ref(scope)));
         }
