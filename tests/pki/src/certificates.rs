@@ -4,7 +4,7 @@ use crate::{
     der::{bits, boolean, explicit, header, integer, members, octets, oid, sequence, set, time, tlv, utf8},
     keys::Key,
 };
-use countersign_common::SignatureAlgorithm;
+use countersign_pki::SignatureAlgorithm;
 use sha2::{Digest, Sha256};
 
 /// subjectKeyIdentifier (RFC 5280 4.2.1.2).

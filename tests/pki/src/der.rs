@@ -1,6 +1,6 @@
 //! DER by hand: a second encoder beside the one under test, which can also write what must be refused.
 
-use countersign_common::Time;
+use countersign_pki::Time;
 
 /// A value with its tag and length.
 pub fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! Keys for tests only: each is computed from a label or written here, so anybody can sign with them.
 
 use crate::der::{bits, explicit, integer, oid, sequence, tlv};
-use countersign_common::{HashAlgorithm, SignatureAlgorithm};
+use countersign_pki::{HashAlgorithm, SignatureAlgorithm};
 use rsa::{BoxedUint, rand_core, traits::PublicKeyParts};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use signature::{Signer, hazmat::PrehashSigner};

@@ -16,12 +16,15 @@ pub mod certificates;
 pub mod crls;
 pub mod der;
 pub mod keys;
+#[cfg(feature = "objects")]
 pub mod objects;
+#[cfg(feature = "objects")]
 pub mod trust;
 
 pub use certificates::{Identity, Request};
 pub use crls::List;
 pub use keys::Key;
+#[cfg(feature = "objects")]
 pub use objects::{Cast, Cms};
 
 /// Lower-case hexadecimal digits.
