@@ -50,15 +50,17 @@ impl Index {
             }
         })?;
         places.sort_unstable();
-        let index = Self { places, issuers };
-        for alike in index.places.chunk_by(|one, other| one >> 32 == other >> 32).filter(|alike| alike.len() > 1) {
-            index.check_unique(der, alike, kind)?;
-        }
-        Ok(index)
+        Ok(Self { places, issuers })
     }
 
-    /// Refuses a serial number that is listed twice for one issuer, given all places with the same key.
-    fn check_unique(&self, der: &[u8], alike: &[u64], kind: Kind) -> Result<(), PathErrorKind> {
+    /// Refuses a list of which this is the index where it has a serial number twice for one issuer.
+    pub(super) fn check_unique(&self, der: &[u8], kind: Kind) -> Result<(), PathErrorKind> {
+        let groups = self.places.chunk_by(|one, other| one >> 32 == other >> 32);
+        groups.filter(|alike| alike.len() > 1).try_for_each(|alike| self.check_unique_among(der, alike, kind))
+    }
+
+    /// The same, given all places with one key.
+    fn check_unique_among(&self, der: &[u8], alike: &[u64], kind: Kind) -> Result<(), PathErrorKind> {
         let entry = |offset: u32| {
             let content = Reader::new(der.get(offset as usize..)?).expect(SEQUENCE)?.content;
             Entry::read(content, kind).ok()
@@ -68,7 +70,7 @@ impl Index {
         let mut identities: Vec<_> = alike.iter().map(identity).collect();
         identities.sort_unstable();
         match identities.windows(2).any(|pair| matches!(pair, [one, other] if one == other)) {
-            true => Err(PathErrorKind::MalformedList("a serial number is listed twice")),
+            true => Err(TWICE),
             false => Ok(()),
         }
     }
@@ -260,28 +262,41 @@ impl Fields<'_> {
     }
 }
 
-/// Either of the two.
+/// Where a lookup finds the entries that it could mean.
 pub(super) enum Places<'i, 'a> {
+    /// The entries themselves, and where they begin in the list: not of an indirect list.
+    Unsorted(&'a [u8], usize),
     Built(&'i Index),
     Stored(&'i Stored<'a>),
 }
 
 impl Places<'_, '_> {
-    /// Calls `each` with the offset of every entry whose serial number has this key.
+    /// Calls `each` with the offset of every entry that has this serial number, and perhaps of some others with the
+    /// same [`key`].
     pub(super) fn probe(
         &self,
-        key: u32,
-        each: impl FnMut(u32) -> Result<(), PathErrorKind>,
+        serial: &[u8],
+        mut each: impl FnMut(u32) -> Result<(), PathErrorKind>,
     ) -> Result<(), PathErrorKind> {
         match self {
-            Self::Built(index) => index.probe(key, each),
-            Self::Stored(stored) => stored.probe(key, each),
+            Self::Unsorted(entries, start) => {
+                let mut parts = Reader::new(entries);
+                while let Some(entry) = parts.next() {
+                    if Reader::new(entry.content).next().is_some_and(|found| found.content == serial) {
+                        each((start + parts.position() - entry.whole.len()) as u32)?;
+                    }
+                }
+                Ok(())
+            }
+            Self::Built(index) => index.probe(key(serial), each),
+            Self::Stored(stored) => stored.probe(key(serial), each),
         }
     }
 
     /// The offset of the entry that names the certificate issuer of the entry at `offset`.
     pub(super) fn issuer_before(&self, offset: u32) -> Option<u32> {
         match self {
+            Self::Unsorted(..) => None,
             Self::Built(index) => issuer_before(&index.issuers, offset),
             Self::Stored(stored) => issuer_before(&stored.issuers, offset),
         }
@@ -290,3 +305,5 @@ impl Places<'_, '_> {
 
 /// The list says something else at the place that the index names.
 pub(super) const FOREIGN: PathErrorKind = PathErrorKind::IndexRefused("does not go with the list");
+
+pub(super) const TWICE: PathErrorKind = PathErrorKind::MalformedList("a serial number is listed twice");

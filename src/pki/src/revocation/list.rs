@@ -3,7 +3,7 @@
 use super::{
     entry::{Entry, Kind, MAX_ENTRY_SIZE, Revoked},
     header::{Header, MAX_HEADER_SIZE},
-    index::{FOREIGN, Index, Places, Remembered, Stored, key, write},
+    index::{FOREIGN, Index, Places, Remembered, Stored, TWICE, key, write},
     reader::{Reader, SEQUENCE, header, only},
     scope::directory_names,
     source::{Source, read},
@@ -29,8 +29,9 @@ pub const MAX_LIST_SIZE: usize = 64 * 1024 * 1024;
 /// An X.509 version 2 certificate revocation list (RFC 5280 5), parsed once from DER that it borrows.
 ///
 /// Memory: the parts outside the entries are copied, at most 128 KiB and five times that for what is read out of
-/// them. The first lookup makes an index of 8 octets for each entry, and 4 more for each that names a certificate
-/// issuer; the smallest entry has 17 octets. What was computed is shared by the clones of a list.
+/// them. The first lookup walks over the entries; the second, or the first in an indirect list, makes an index of 8
+/// octets for each entry, and 4 more for each that names a certificate issuer; the smallest entry has 17 octets. What
+/// was computed is shared by the clones of a list.
 #[derive(Clone, Debug)]
 pub struct RevocationList<'a> {
     octets: Octets<'a>,
@@ -53,6 +54,8 @@ struct Memo {
     digest: OnceLock<[u8; 32]>,
     /// Digest of tbsCertList by the hash of the signature algorithm.
     signed: OnceLock<Vec<u8>>,
+    /// Set by the first lookup.
+    asked: OnceLock<()>,
     index: OnceLock<Result<Index, PathErrorKind>>,
     verified: [OnceLock<Verified>; REMEMBERED_KEYS],
 }
@@ -94,9 +97,9 @@ impl<'a> RevocationList<'a> {
     /// What RFC 5280 5 requires of a list is required here: version 2; inner and outer signature algorithm alike;
     /// nextUpdate present and not before thisUpdate; a CRL number and an authority key identifier; every extension
     /// as critical as prescribed; removeFromCRL only in delta lists, certificateIssuer only in indirect ones. An
-    /// unknown critical extension, of the list or of any entry, refuses the list. A serial number identifies one
-    /// entry of an issuer (RFC 5280 5.1.2.6): one that is listed twice refuses the list too, but is found only by
-    /// the first [`Self::find`] or [`Self::index`].
+    /// unknown critical extension, of the list or of any entry, refuses the list. That a serial number identifies one
+    /// entry of an issuer (RFC 5280 5.1.2.6) is required by [`Self::index`], and by [`Self::find`] of the one it looks
+    /// for.
     ///
     /// # Errors
     ///
@@ -158,6 +161,7 @@ impl<'a> RevocationList<'a> {
             Octets::Borrowed { der, entries } => (*der, self.built_index(der, *entries)?),
             Octets::Opened { index, .. } => return index.octets(),
         };
+        index.check_unique(der, self.header.kind())?;
         let entries = &self.header.layout.entries;
         let before = der.get(..entries.start).unwrap_or_default();
         let behind = der.get(entries.end..).unwrap_or_default();
@@ -219,31 +223,46 @@ impl<'a> RevocationList<'a> {
     /// # Errors
     ///
     /// [`PathErrorKind::IndexRefused`] and [`PathErrorKind::ListUnreadable`] for a list that was opened;
-    /// [`PathErrorKind::MalformedList`] where a serial number is listed twice, or the entry's dates are none.
+    /// [`PathErrorKind::MalformedList`] where the certificate is listed twice, or the entry's dates are none.
     pub fn find(&self, issuer: &[u8], serial: &[u8]) -> Result<Option<Revoked>, PathErrorKind> {
         let kind = self.header.kind();
         if !kind.indirect && !names_match(issuer, self.issuer()) {
             return Ok(None);
         }
-        let places = match &self.octets {
-            Octets::Borrowed { der, entries } => Places::Built(self.built_index(der, *entries)?),
-            Octets::Opened { index, .. } => Places::Stored(index),
-        };
+        let places = self.places(kind)?;
         let mut found = None;
-        let wanted = key(serial);
-        places.probe(wanted, |offset| {
+        places.probe(serial, |offset| {
             let octets = self.entry_at(offset)?;
             let entry = read_entry(&octets, kind)?;
             // The entry decides, never the index alone.
-            if key(entry.serial) != wanted {
+            if key(entry.serial) != key(serial) {
                 return Err(FOREIGN);
             }
-            if entry.serial == serial && (!kind.indirect || self.is_issued_by(issuer, places.issuer_before(offset))?) {
-                found = Some(entry.revoked()?);
+            let same = entry.serial == serial;
+            if same && (!kind.indirect || self.is_issued_by(issuer, places.issuer_before(offset))?) {
+                if found.replace(entry.revoked()?).is_some() {
+                    return Err(TWICE);
+                }
             }
             Ok(())
         })?;
         Ok(found)
+    }
+
+    /// Where to look. An index costs more than one walk over the entries, and less than two.
+    fn places(&self, kind: Kind) -> Result<Places<'_, 'a>, PathErrorKind> {
+        match &self.octets {
+            Octets::Borrowed { der, entries } => {
+                let first = self.memo.asked.set(()).is_ok() && self.memo.index.get().is_none();
+                if first && !kind.indirect {
+                    let range = self.header.layout.entries.clone();
+                    let start = range.start;
+                    return Ok(Places::Unsorted(der.get(range).unwrap_or_default(), start));
+                }
+                Ok(Places::Built(self.built_index(der, *entries)?))
+            }
+            Octets::Opened { index, .. } => Ok(Places::Stored(index)),
+        }
     }
 
     /// Whether an entry of an indirect list is about a certificate of this issuer, given the offset of the entry that
