@@ -112,8 +112,9 @@ fn search(
     explain(leaf, &untrusted, anchors, rules, &outcome);
     look_at_lists(leaf, &untrusted, anchors, rules, &outcome);
     if look_at_cost {
-        let (again, _) = validate(leaf, &untrusted, anchors, rules, cost.clone());
+        let (again, cost) = validate(leaf, &untrusted, anchors, rules, cost);
         assert_eq!(again, outcome, "with a budget of exactly what was spent");
+        // What that cost: lists remember who signed them, so that it may be less than the first time.
         if !is_exhausted(&outcome) && cost.signatures > 0 {
             let less = Budget { signatures: cost.signatures - 1, ..cost };
             let (cut_short, _) = validate(leaf, &untrusted, anchors, rules, less);

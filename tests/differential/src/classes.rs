@@ -60,10 +60,11 @@ pub const CLASSES: &[Class] = &[
         d.they_say("Path length given without key usage") && d.has("no key usage")
     }),
     openssl("applies the mappings of the leaf, which certifies nobody (6.1.4 is for issuers)", |d| {
-        d.they_say("no explicit policy") && d.alone && d.has("policy mapping")
+        d.they_say("no explicit policy") && ours::maps_policies_in_leaf(d.case)
     }),
     openssl("excludes less by a dNSName that begins with a period; here the name itself too (not in 4.2.1.10)", |d| {
-        d.names("dNSName") && d.has("constraint with a period before a dNSName")
+        let refused = d.names("dNSName") || d.refused_by(&["CS-2009"]) && d.has("expired twin");
+        refused && d.has("constraint with a period before a dNSName")
     }),
     openssl("compares a wildcard with an excluded name by its text; here by what it may stand for (4.2.1.10)", |d| {
         d.names("dNSName") && d.refused_by(&["CS-2018"]) && d.has("wildcard name")
@@ -112,15 +113,15 @@ pub const CLASSES: &[Class] = &[
         d.names("mapping from or to anyPolicy")
     }),
     certval("does not compare key identifiers (4.2.1.1)", |d| {
-        d.refused_by(&["CS-2006", "CS-2009"])
-            && d.alone
-            && (d.has("wrong authority key identifier") || d.has("mutated"))
+        let odd = ["wrong authority key identifier", "signed by another key", "mutated"];
+        d.refused_by(&["CS-2006", "CS-2009"]) && d.alone && odd.iter().any(|feature| d.has(feature))
     }),
     certval("does not hold the path length of an anchor (6.1.2 k with RFC 5937 3.2)", |d| {
         d.refused_by(&["CS-2012", "CS-2009"]) && d.alone && d.has("path length of the anchor")
     }),
     certval("excludes less by a dNSName that begins with a period; here the name itself too (not in 4.2.1.10)", |d| {
-        d.names("dNSName") && d.has("constraint with a period before a dNSName")
+        let refused = d.names("dNSName") || d.refused_by(&["CS-2009"]) && d.has("expired twin");
+        refused && d.has("constraint with a period before a dNSName")
     }),
     certval("compares a wildcard with an excluded name by its text; here by what it may stand for (4.2.1.10)", |d| {
         d.names("dNSName") && d.refused_by(&["CS-2018"]) && d.has("wildcard name")

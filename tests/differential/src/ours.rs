@@ -59,3 +59,8 @@ pub fn reads_key_of_leaf(case: &Case) -> bool {
 pub fn reads_every_certificate(case: &Case) -> bool {
     case.untrusted.iter().chain([&case.leaf]).all(|der| Certificate::from_der(der).is_ok())
 }
+
+/// Whether the leaf has policy mappings, as only a CA's certificate should.
+pub fn maps_policies_in_leaf(case: &Case) -> bool {
+    Certificate::from_der(&case.leaf).is_ok_and(|leaf| leaf.extension(countersign_pki::oid::POLICY_MAPPINGS).is_some())
+}
