@@ -63,6 +63,15 @@ fuzz-tools:
 	@scripts/packages.sh $(BUILD_PACKAGES) python3
 	@scripts/tool.sh cargo-fuzz 0.13.1
 
+# Which mutants, for instance `--file src/pki/src/policy.rs`.
+MUTANTS ?=
+
+.PHONY: mutants
+mutants: test-packages python ## break the rules on purpose, one place at a time: a test has to notice
+	@scripts/tool.sh cargo-mutants 27.1.0
+	COUNTERSIGN_PYTHON=$(CURDIR)/target/python-venv/bin/python cargo mutants --package countersign-pki \
+		--package countersign-common --jobs 2 --timeout 120 --output $(CARGO_TARGET_DIR)/mutants $(MUTANTS)
+
 .PHONY: lint
 lint: ## formatting, clippy, documentation, dependencies
 	cargo fmt --all --check

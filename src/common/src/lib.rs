@@ -31,7 +31,9 @@ mod lists;
 mod machine;
 pub mod oid;
 mod reason;
+mod reason_code;
 mod reason_text;
+mod remedy;
 mod rules;
 mod signer;
 mod timestamp;
@@ -60,7 +62,8 @@ pub use machine::{
     ComparisonOutcome, ComponentFact, ComponentKind, ComponentMatch, MAX_DIGESTS, MachineComparison, MachineComponent,
     MachineFacts,
 };
-pub use reason::{Reason, Remedy};
+pub use reason::Reason;
+pub use remedy::Remedy;
 pub use rules::{CLOCK_TOLERANCE, VerifiedRecord, validate};
 pub use timestamp::{MAX_TIMESTAMP_SIZE, VerifiedTimestamp};
 pub use token::Token;

@@ -171,7 +171,9 @@ impl PathErrorKind {
         match self {
             Self::NoPath => 0,
             Self::BadSignature => 1,
-            Self::BudgetExhausted => 3,
+            // Asked last, of a path that fulfils every other rule.
+            Self::Revoked { .. } | Self::OnHold { .. } | Self::StatusUnknown(_) => 3,
+            Self::BudgetExhausted => 4,
             _ => 2,
         }
     }

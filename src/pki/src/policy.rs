@@ -192,4 +192,15 @@ mod tests {
         let swapped = first.after_mappings(&[(a, b), (b, a)], false);
         assert_eq!(named(&swapped.after_certificate(Some(&[a]), true)), [b]);
     }
+
+    #[test]
+    fn a_step_costs_the_policies_that_it_looks_at() {
+        let [a, b, c] = [1, 2, 3].map(policy);
+        let two = Policies::initial().after_certificate(Some(&[a, b]), true);
+        let mapped = two.after_mappings(&[(a, c), (b, c)], false);
+        let stated =
+            Extensions { policies: Some(vec![a, b, c]), policy_mappings: vec![(a, b)], ..Extensions::default() };
+        assert_eq!([two.cost(&stated), mapped.cost(&stated)], [6, 6]);
+        assert_eq!([two.cost(&Extensions::default()), Policies::initial().cost(&stated)], [2, 4]);
+    }
 }

@@ -242,6 +242,8 @@ fn what_the_profile_forbids_is_malformed() {
         (point(&[only_reasons(&[1]), only_reasons(&[2])]), "issuingDistributionPoint"),
         (point(&[tlv(0x83, &[&[0, 0x40]])]), "issuingDistributionPoint"),
         (point(&[full_name(&[])]), "issuingDistributionPoint"),
+        (point(&[full_name(&[tlv(0x89, &[b"x"])])]), "issuingDistributionPoint"),
+        (point(&[full_name(&[tlv(0xa4, &[&integer(1)])])]), "issuingDistributionPoint"),
         (point(&[tlv(0xa0, &[&integer(1)])]), "issuingDistributionPoint"),
         (extra(extension("2.5.29.60", false, &utc_time(DATE))), "expiredCertsOnCRL"),
         (entry_with(&[reason(7)]), "reasonCode"),

@@ -157,6 +157,10 @@ fn a_revoked_ca_refuses_what_is_below() {
     world.root_list = List::new(&world.root).entry(&world.ca.serial, DATE, &[reason(2)]).sign(&world.root.key);
     let lists = [world.signed(&world.list())];
     assert_eq!(world.judge(&lists), revoked(RevocationReason::CaCompromise));
+    // Told, too, where another certificate of the CA fails earlier.
+    let expired = Request::new("CA", Key::p256("revocation ca"), ca(None));
+    world.others.push(Request { not_after: "2026-02-01T00:00:00Z", ..expired }.issued_by(&world.root));
+    assert_eq!(world.judge(&lists), revoked(RevocationReason::CaCompromise));
 }
 
 #[test]

@@ -3,10 +3,11 @@
 use countersign_pki::{PathRules, PolicyRules};
 use countersign_testpki::{
     Identity, Key, Request,
-    certificates::{DIGITAL_SIGNATURE, ca, directory_name, distinguished_name, key_usage, name_constraints},
+    certificates::{DIGITAL_SIGNATURE, ca, directory_name, distinguished_name, key_usage, name_constraints, policies},
 };
 
-/// What is wrong with the leaf, or with the way to it.
+/// What is wrong with the leaf, or with the way to it. Without a policy is the leaf alone, so that every way has to be
+/// gone to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Defect {
     None,
@@ -36,6 +37,13 @@ pub(crate) fn root(defect: Defect) -> Identity {
     Request::new(name, Key::p256(name), extensions).self_signed()
 }
 
+fn certifies(defect: Defect) -> Vec<Vec<u8>> {
+    match defect {
+        Defect::NoPolicy => [ca(None), vec![policies(&["2.5.29.32.0"])]].concat(),
+        _ => ca(None),
+    }
+}
+
 fn leaf(issuer: &Identity, defect: Defect) -> Vec<u8> {
     let not_after = if defect == Defect::Expired { "2026-02-01T00:00:00Z" } else { "2035-12-31T23:59:59Z" };
     let leaf = Request::new("Leaf", Key::p256("search leaf"), vec![key_usage(DIGITAL_SIGNATURE)]);
@@ -48,14 +56,14 @@ fn leaf(issuer: &Identity, defect: Defect) -> Vec<u8> {
 
 /// So many CAs that all certify each other. The root certifies the last, the first issued the leaf.
 pub(crate) fn mesh(size: usize, defect: Defect) -> Scene {
-    let name = |number: usize| format!("Mesh {number}");
-    let owned: Vec<Identity> =
-        (0..size).map(|number| Request::new(&name(number), Key::p256(&name(number)), ca(None)).self_signed()).collect();
+    let names: Vec<String> = (0..size).map(|number| format!("Mesh {number}")).collect();
+    let request = |number: usize| Request::new(&names[number], Key::p256(&names[number]), certifies(defect));
+    let owned: Vec<Identity> = (0..size).map(|number| request(number).self_signed()).collect();
     let (root, trusted) = (root(Defect::None), root(defect));
-    let mut untrusted = vec![Request::new(&name(size - 1), Key::p256(&name(size - 1)), ca(None)).issued_by(&root)];
+    let mut untrusted = vec![request(size - 1).issued_by(&root)];
     for subject in 0..size {
         for issuer in (0..size).filter(|issuer| *issuer != subject) {
-            untrusted.push(Request::new(&name(subject), Key::p256(&name(subject)), ca(None)).issued_by(&owned[issuer]));
+            untrusted.push(request(subject).issued_by(&owned[issuer]));
         }
     }
     let untrusted = untrusted.into_iter().map(|identity| identity.certificate).collect();
@@ -72,7 +80,7 @@ pub(crate) fn ladder(levels: usize, defect: Defect) -> Scene {
         for side in ["left", "right"] {
             let name = format!("Level {level} {side}");
             for issuer in &above {
-                let identity = Request::new(&name, Key::p256(&name), ca(None)).issued_by(issuer);
+                let identity = Request::new(&name, Key::p256(&name), certifies(defect)).issued_by(issuer);
                 untrusted.push(identity.certificate.clone());
                 own.push(identity);
             }

@@ -1,0 +1,157 @@
+//! What follows from a reason: how much it tells among several, and what to do next.
+
+use crate::reason::Reason;
+use countersign_pki::PathErrorKind;
+
+/// What to do next. The wording is the program's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Remedy {
+    /// Activate this machine with a token and a card.
+    Activate,
+    /// Ask the authority for another token.
+    AskAuthority,
+    /// Get the file again: it is damaged or not what it should be.
+    GetFileAgain,
+    /// Grant the rights that reading the machine or the store needs.
+    GrantAccess,
+    /// Install the newest bundle of the authority.
+    InstallLists,
+    /// Nothing needs to be done.
+    Nothing,
+    /// Activate again before the activation runs out.
+    Renew,
+    /// Set the machine's clock.
+    SetClock,
+    /// Install a later release of the verifier.
+    UpgradeVerifier,
+    /// Use the card of a person whom the token admits.
+    UseAnotherCard,
+}
+
+impl Reason {
+    /// How much this reason tells when several records, tokens or grants were tried: the highest is reported. The
+    /// further an attempt came, the more its failure says.
+    pub const fn rank(&self) -> u8 {
+        match self {
+            Self::Licensed => 100,
+            Self::RenewalDue { .. } => 99,
+            // Everything else was right, and somebody took it back.
+            Self::TokenRevoked { .. } | Self::TokenOnHold { .. } | Self::ListsContradict { .. } => 85,
+            Self::ListMissing { .. } | Self::ListStale { .. } | Self::ListRollback { .. } | Self::ListAhead { .. } => {
+                78
+            }
+            // Everything but the calendar or the place was right.
+            Self::Expired { .. } => 80,
+            Self::TooFewComponents { .. } | Self::NoClock | Self::ClockBehind { .. } => 75,
+            Self::OtherMachine { .. } | Self::MachineNotListed { .. } | Self::VirtualMachine { .. } => 70,
+            Self::VersionNotCovered { .. } | Self::VersionNotStated | Self::OtherEdition { .. } => 65,
+            Self::TimesDisagree { .. }
+            | Self::BeforeToken { .. }
+            | Self::WindowNotOpen { .. }
+            | Self::AnchorRetired { .. }
+            | Self::WindowClosed { .. } => 60,
+            // The right anchor, but not the right person.
+            Self::Criterion { .. } | Self::NotDirectlyIssued { .. } | Self::SlotNotAllowed { .. } => 55,
+            Self::RoleMixed(_) => 50,
+            Self::Holder(error) | Self::Signer(error) | Self::List(error) | Self::TimeStamper(error) => {
+                match error.kind {
+                    PathErrorKind::NoPath => 30,
+                    _ => 45,
+                }
+            }
+            Self::NoSuchGrant { .. } | Self::AnchorNotPresent { .. } | Self::AnotherToken => 40,
+            Self::NeedsNewerVerifier(_) | Self::NewerVersion { .. } | Self::UnknownCriticalExtension(_) => 35,
+            Self::StoreUnreadable(_) | Self::NoAnchors => 25,
+            Self::OtherProduct { .. } => 10,
+            Self::NotActivated => 0,
+            _ => 20,
+        }
+    }
+
+    /// What to do next.
+    pub const fn remedy(&self) -> Remedy {
+        match self {
+            Self::Licensed | Self::NothingToMend { .. } => Remedy::Nothing,
+            Self::RenewalDue { .. } => Remedy::Renew,
+            Self::TooLarge { .. }
+            | Self::NotPem(_)
+            | Self::NotDer { .. }
+            | Self::UnknownObject(_)
+            | Self::WrongObject { .. }
+            | Self::Cms(_)
+            | Self::AlgorithmNotAllowed
+            | Self::DigestMismatch
+            | Self::BadSignature
+            | Self::UnneededCertificate
+            | Self::TokenField(_)
+            | Self::ChallengeField(_)
+            | Self::List(_)
+            | Self::ListField(_)
+            | Self::AnchorsField(_)
+            | Self::ManifestField(_)
+            | Self::BundlePart { .. }
+            | Self::AnchorsThreshold { .. }
+            | Self::StampRefused { .. }
+            | Self::Timestamp(_)
+            | Self::StampOfAnother(_)
+            | Self::TimeStamper(_)
+            | Self::StamperUsage { .. }
+            | Self::StampedTooEarly { .. }
+            | Self::AnotherToken => Remedy::GetFileAgain,
+            Self::NewerVersion { .. } | Self::NeedsNewerVerifier(_) | Self::UnknownCriticalExtension(_) => {
+                Remedy::UpgradeVerifier
+            }
+            Self::Signer(_)
+            | Self::AlgorithmRefused { .. }
+            | Self::ClockRepairNotPermitted
+            | Self::ClockRequestVoid(_)
+            | Self::NoAnchors
+            | Self::AnchorRetired { .. }
+            | Self::TokenRevoked { .. }
+            | Self::TokenOnHold { .. }
+            | Self::ListsContradict { .. }
+            | Self::ListAhead { .. }
+            | Self::OtherEdition { .. }
+            | Self::VersionNotCovered { .. }
+            | Self::VersionNotStated
+            | Self::WindowClosed { .. }
+            | Self::WindowNotOpen { .. }
+            | Self::MachineNotListed { .. }
+            | Self::VirtualMachine { .. } => Remedy::AskAuthority,
+            Self::Holder(_)
+            | Self::RoleMixed(_)
+            | Self::NoSuchGrant { .. }
+            | Self::Criterion { .. }
+            | Self::AnchorNotPresent { .. }
+            | Self::NotDirectlyIssued { .. }
+            | Self::SlotNotAllowed { .. } => Remedy::UseAnotherCard,
+            Self::NoClock
+            | Self::ClockBehind { .. }
+            | Self::TimesDisagree { .. }
+            | Self::BeforeToken { .. }
+            | Self::ClockNotNearStamp { .. } => Remedy::SetClock,
+            Self::AnchorsNotNewer { .. }
+            | Self::ListMissing { .. }
+            | Self::ListStale { .. }
+            | Self::ListRollback { .. } => Remedy::InstallLists,
+            Self::OtherProduct { .. } | Self::Expired { .. } | Self::OtherMachine { .. } | Self::NotActivated => {
+                Remedy::Activate
+            }
+            Self::TooFewComponents { .. } | Self::StoreUnreadable(_) => Remedy::GrantAccess,
+        }
+    }
+
+    /// Whether this reason means "neither yes nor no".
+    pub const fn cannot_tell(&self) -> bool {
+        matches!(
+            self,
+            Self::NoClock
+                | Self::ClockBehind { .. }
+                | Self::TooFewComponents { .. }
+                | Self::ListMissing { .. }
+                | Self::StoreUnreadable(_)
+                | Self::VersionNotStated
+        )
+    }
+}
