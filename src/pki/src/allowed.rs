@@ -160,4 +160,10 @@ mod tests {
             assert_eq!(key.refused_from(), refused_from.filter(|_| key.is_allowed()), "{key}");
         }
     }
+
+    #[test]
+    fn keys_have_names() {
+        let kinds = [KeyKind::Ed25519, KeyKind::P256, KeyKind::P384, KeyKind::Rsa(3072)];
+        assert_eq!(kinds.map(|kind| kind.to_string()), ["Ed25519", "P-256", "P-384", "RSA-3072"]);
+    }
 }

@@ -194,6 +194,29 @@ fn a_ca_requires_and_inhibits() {
         let leaf = request(stated.map(|policy| policies(&[policy])).into_iter().collect()).issued_by(&by);
         assert_eq!(plain(&leaf, &[&by], &root), expected, "{stated:?}");
     }
+    // A leaf can require a policy itself, and of nobody but itself.
+    for (skip, expected) in [(0, Err(PathErrorKind::PolicyMissing)), (1, Ok(()))] {
+        let leaf = Request::new("Last", Key::p256("constraints issuer 2"), ca(None));
+        let extensions = [leaf.extensions, vec![policy_constraints(Some(skip), None)]].concat();
+        let leaf = Request::new("Last", Key::p256("constraints issuer 2"), extensions).issued_by(&root);
+        assert_eq!(plain(&leaf, &[], &root), expected, "{skip}");
+    }
+}
+
+#[test]
+fn many_policies_cost_steps() {
+    let root = root(vec![]);
+    let many: Vec<String> = (0..300).map(|number| format!("1.3.6.1.4.1.32473.7.{number}")).collect();
+    let many = policies(&many.iter().map(String::as_str).collect::<Vec<_>>());
+    let by = issuer(&root, vec![many.clone()]);
+    let leaf = request(vec![many]).issued_by(&by);
+    let certificates = [&leaf, &by, &root].map(|identity| Certificate::from_der(&identity.certificate).unwrap());
+    let [leaf, by, root] = certificates;
+    let rules = PathRules::at("2026-06-01T00:00:00Z".parse().unwrap());
+    let mut budget = Budget::default();
+    validate_path(&leaf, &[by], &[root], &rules, &mut budget).unwrap();
+    // A step for each certificate, one for the CA's 300 policies, and two for the leaf's beside those of the CA.
+    assert_eq!(Budget::default().steps - budget.steps, 2 + 1 + 2);
 }
 
 #[test]

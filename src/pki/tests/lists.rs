@@ -241,6 +241,7 @@ fn what_the_profile_forbids_is_malformed() {
         (point(&[tlv(0x81, &[&[0]])]), "issuingDistributionPoint"),
         (point(&[only_reasons(&[1]), only_reasons(&[2])]), "issuingDistributionPoint"),
         (point(&[tlv(0x83, &[&[0, 0x40]])]), "issuingDistributionPoint"),
+        (point(&[tlv(0x83, &[&[8, 0x01, 0]])]), "issuingDistributionPoint"),
         (point(&[full_name(&[])]), "issuingDistributionPoint"),
         (point(&[full_name(&[tlv(0x89, &[b"x"])])]), "issuingDistributionPoint"),
         (point(&[full_name(&[tlv(0xa4, &[&integer(1)])])]), "issuingDistributionPoint"),

@@ -61,6 +61,11 @@ fn intermediates_in_any_order_duplicated_and_unrelated() {
         let path = judge(&leaf, &untrusted, &root, &PathRules::at(now())).unwrap();
         assert_eq!((path.anchor(), path.intermediates()), (0, &expected[..]));
     }
+    let [leaf_read, upper_read, lower_read, stranger_read, root_read] =
+        [&leaf, &upper, &lower, &stranger, &root].map(|identity| Certificate::from_der(&identity.certificate).unwrap());
+    let (untrusted, anchors) = ([upper_read, lower_read], [stranger_read, root_read]);
+    let path = validate_path(&leaf_read, &untrusted, &anchors, &PathRules::at(now()), &mut Budget::default()).unwrap();
+    assert_eq!((path.anchor(), path.intermediates()), (1, &[1, 0][..]));
     assert_eq!(refusal(&leaf, &[&lower], &root, &PathRules::at(now())), PathErrorKind::NoPath);
     assert_eq!(refusal(&leaf, &[&upper, &lower], &stranger, &PathRules::at(now())), PathErrorKind::NoPath);
 }

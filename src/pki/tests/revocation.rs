@@ -8,7 +8,10 @@ use countersign_pki::{
 };
 use countersign_testpki::{
     Identity, Key, List, Request,
-    certificates::{CERT_SIGN, DIGITAL_SIGNATURE, basic_constraints, ca, distinguished_name, extension, key_usage},
+    certificates::{
+        CERT_SIGN, DIGITAL_SIGNATURE, EKU_TOKEN_SIGNING, POLICY, basic_constraints, ca, distinguished_name,
+        extended_key_usage, extension, key_usage, policies,
+    },
     crls::{
         certificate_issuer, delta, directory_name, distribution_points, expired_certificates, full_name, indirect,
         issuing_point, name_under, only_attributes, only_cas, only_reasons, only_users, point_issuer, point_reasons,
@@ -290,6 +293,9 @@ fn distribution_points_match_by_any_name_full_or_relative() {
     assert_eq!(judge(&[relative_name("part 1")], &[relative_name("part 2")]), unknown(NO_LIST));
     assert_eq!(judge(&[relative_name("part 1")], &[full_name(&[directory_name(&relative)])]), good);
     assert_eq!(judge(&[full_name(&[a(), directory_name(&relative)])], &[relative_name("part 1")]), good);
+    let long = "part ".repeat(40);
+    let far = name_under(&ca_name, &long);
+    assert_eq!(judge(&[relative_name(&long)], &[full_name(&[directory_name(&far)])]), good);
     // A list without a name covers whatever point there is.
     assert_eq!(judge(&[full_name(&[a()])], &[only_users()]), good);
     let world = world(&[distribution_points(&[&[full_name(&[a()])]])]);
@@ -472,6 +478,43 @@ fn signatures_on_lists_are_paid_for_once() {
         let mut budget = Budget { signatures: 10, ..Budget::default() };
         validate_path(&leaf, slice::from_ref(&ca), slice::from_ref(&root), &rules, &mut budget).unwrap();
         assert_eq!(budget.signatures, left);
+    }
+}
+
+#[test]
+fn what_is_asked_of_the_leaf_is_not_asked_of_who_signs_lists() {
+    let mut world = world(&[]);
+    let extensions = [ca(None), vec![policies(&[POLICY])]].concat();
+    world.ca = Request::new("CA", Key::p256("revocation ca"), extensions).issued_by(&world.root);
+    world.leaf = leaf_request(&[policies(&[POLICY]), extended_key_usage(&[EKU_TOKEN_SIGNING])]).issued_by(&world.ca);
+    let signer = || list_signer("CA", "revocation list key", &[], &world.root);
+    let list = List { issuer: world.ca.name.clone(), ..List::new(&signer()) }.sign(&signer().key);
+    world.others = vec![signer()];
+    let judged = world.judge_with(slice::from_ref(&list), |rules, _| {
+        rules.signing = true;
+        rules.extended_key_usage = Some(EKU_TOKEN_SIGNING.parse().unwrap());
+        rules.policies.explicit = true;
+    });
+    assert_eq!(judged, Ok(vec![0, 1]));
+}
+
+#[test]
+fn lists_depend_on_four_signers_at_most() {
+    let point = |number: usize| full_name(&[uri(&format!("http://example.org/{number}.crl"))]);
+    for (count, known) in [(4, true), (5, false)] {
+        // The list of each point is signed by one whose certificate names the next point; the CA itself signs the last.
+        let mut world = world(&[distribution_points(&[&[point(0)]])]);
+        let mut lists = Vec::new();
+        for number in 0..count {
+            let named = [distribution_points(&[&[point(number + 1)]])];
+            let signer = list_signer("CA", &format!("revocation key {number}"), &named, &world.ca);
+            let list = List { issuer: world.ca.name.clone(), ..List::new(&signer) };
+            lists.push(list.extension(issuing_point(&[point(number)])).sign(&signer.key));
+            world.others.push(signer);
+        }
+        lists.push(world.signed(&world.list().extension(issuing_point(&[point(count)]))));
+        let expected = if known { Ok(vec![0, 1]) } else { unknown(NO_SIGNER) };
+        assert_eq!(world.judge(&lists), expected, "{count}");
     }
 }
 

@@ -370,4 +370,11 @@ fn the_anchor_may_be_the_leaf() {
     let anchor = [certificate.clone()];
     let path = validate_path(&certificate, &[], &anchor, &rules, &mut Budget::default()).unwrap();
     assert!(path.intermediates().is_empty());
+    // Nor does it have to name its own key as its issuer's.
+    let key = Key::p256("search root");
+    let extensions = [ca(None), vec![subject_key_identifier(&key)]].concat();
+    let bare = Request { identifiers: false, ..Request::new("Bare", key, extensions) }.self_signed();
+    let certificate = Certificate::from_der(&bare.certificate).unwrap();
+    let anchor = [certificate.clone()];
+    assert!(validate_path(&certificate, &[], &anchor, &rules, &mut Budget::default()).is_ok());
 }
