@@ -15,7 +15,6 @@ use crate::{
     holder::{Admission, Holder, admit},
     lists::{Lists, check_terms},
     machine::{ComparisonOutcome, ComponentMatch, MachineComparison},
-    oid,
     reason::Reason,
     verdict::{Facts, HolderEvidence, Verdict},
     verified_token::VerifiedToken,
@@ -50,10 +49,7 @@ pub struct VerifiedRecord<'a> {
 impl<'a> VerifiedRecord<'a> {
     /// Verifies a record. With the anchors, this one object decides; `lists` may take away what it says.
     pub fn verify(object: SignedObject<'a>, anchors: &Anchors<'_>, lists: &Lists<'_>) -> Result<Self, Reason> {
-        let token = match object.unsigned_token() {
-            Some(token) if object.content_type() == oid::CONTENT_CHALLENGE => token,
-            _ => return Err(Reason::WrongObject { expected: "an activation record" }),
-        };
+        let token = object.unsigned_token().ok_or(Reason::WrongObject { expected: "an activation record" })?;
         let challenge = Challenge::from_der(object.content())?;
         let budget = &mut Budget::default();
         let token = SignedObject::from_der(token)?;

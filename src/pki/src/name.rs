@@ -109,11 +109,10 @@ fn push_counted(target: &mut Vec<u8>, octets: &[u8]) {
     target.extend(octets);
 }
 
-/// Without leading and trailing white space, inner runs as one space, ASCII letters as small ones.
+/// The words, each behind one space, ASCII letters as small ones.
 fn fold(text: &str) -> impl Iterator<Item = char> + '_ {
     text.split_whitespace()
-        .enumerate()
-        .flat_map(|(index, word)| (index > 0).then_some(' ').into_iter().chain(word.chars()))
+        .flat_map(|word| core::iter::once(' ').chain(word.chars()))
         .map(|character| character.to_ascii_lowercase())
 }
 
@@ -208,6 +207,35 @@ mod tests {
         assert!(!names_match(&name("CN=A,O=B"), &name("CN=A+O=B")));
         assert!(names_match(&name("CN=A+O=B"), &name("O=b+CN=a")));
         assert!(!names_match(b"junk", &name("CN=A")));
+    }
+
+    /// A name of one common name of this type.
+    fn named(tag: u8, text: &[u8]) -> Vec<u8> {
+        let pair = [&[6, 3, 0x55, 4, 3, tag, text.len() as u8], text].concat();
+        let value = [&[0x30, pair.len() as u8], &pair[..]].concat();
+        let set = [&[0x31, value.len() as u8], &value[..]].concat();
+        [&[0x30, set.len() as u8], &set[..]].concat()
+    }
+
+    #[test]
+    fn strings_of_every_type_match() {
+        let wide: Vec<u8> = "Good CA".encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let names = [
+            named(12, b"good ca"),
+            named(19, b"GOOD CA"),
+            named(20, b"Good ca"),
+            named(22, b"Good CA"),
+            named(30, &wide),
+        ];
+        for name in &names {
+            assert!(names.iter().all(|other| names_match(name, other)), "{name:02x?}");
+        }
+        // Half a character, half a pair of them, and an integer: no text, and the same as themselves alone.
+        for odd in [named(30, &wide[1..]), named(30, &[0xd8, 0]), named(2, b"x"), named(12, &[0xff])] {
+            assert!(names_match(&odd, &odd) && !names_match(&odd, &names[0]));
+            assert!(!names_match(&odd, &named(12, b"")));
+        }
+        assert_eq!(display_name(&named(20, b"M\xfcller")), "CN=M\u{fc}ller");
     }
 
     #[test]

@@ -158,7 +158,7 @@ impl<'a> SignedObject<'a> {
         self.algorithm
     }
 
-    /// DER of the token inside a record.
+    /// DER of the token inside a record; no other object has one.
     pub fn unsigned_token(&self) -> Option<&'a [u8]> {
         self.unsigned_token
     }
