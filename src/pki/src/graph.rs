@@ -91,6 +91,23 @@ impl<K: Ord> Numbers<K> {
     }
 }
 
+/// Gives names that match equal numbers. Most names occur more than once, octet by octet.
+struct NameNumbers<'s> {
+    known: BTreeMap<&'s [u8], usize>,
+    canonical: Numbers<Vec<u8>>,
+}
+
+impl<'s> NameNumbers<'s> {
+    fn new() -> Self {
+        Self { known: BTreeMap::new(), canonical: Numbers::new() }
+    }
+
+    fn of(&mut self, name: &'s [u8]) -> usize {
+        let canonical = &mut self.canonical;
+        *self.known.entry(name).or_insert_with(|| canonical.of(canonical_name(name).unwrap_or_default()))
+    }
+}
+
 /// All certificates of a search: the leaf, the untrusted ones without duplicates and in an order of their own, and
 /// the anchors.
 pub(crate) struct Graph<'s, 'a> {
@@ -122,14 +139,14 @@ impl<'s, 'a> Graph<'s, 'a> {
         let anchors = anchors.iter().enumerate().map(|(index, anchor)| (anchor, Place::Anchor(index)));
         let all = core::iter::once((leaf, Place::Leaf)).chain(untrusted).chain(anchors);
 
-        let (mut names, mut keys, mut entities) = (Numbers::new(), Numbers::new(), Numbers::new());
+        let (mut names, mut keys, mut entities) = (NameNumbers::new(), Numbers::new(), Numbers::new());
         let (mut identifiers, mut constraints) = (Numbers::new(), Numbers::new());
         let mut nodes = Vec::new();
         let mut constrained = Vec::new();
         for (certificate, place) in all {
             let extensions = certificate.extensions();
-            let subject = names.of(canonical_name(certificate.subject()).unwrap_or_default());
-            let issuer = names.of(canonical_name(certificate.issuer()).unwrap_or_default());
+            let subject = names.of(certificate.subject());
+            let issuer = names.of(certificate.issuer());
             let key = keys.of(certificate.spki());
             let own_constraints = certificate.extension(crate::oid::NAME_CONSTRAINTS);
             let own_constraints = own_constraints.map(|extension| constraints.of(extension.value));
@@ -139,7 +156,7 @@ impl<'s, 'a> Graph<'s, 'a> {
             let authority = extensions.authority_key_identifier.as_ref();
             let authority_issuers = authority.and_then(|authority| authority.issuer.as_ref()).into_iter().flatten();
             let authority_issuers = authority_issuers.filter_map(|name| match name {
-                GeneralName::DirectoryName(name) => Some(names.of(canonical_name(name).unwrap_or_default())),
+                GeneralName::DirectoryName(name) => Some(names.of(name)),
                 _ => None,
             });
             let identifiers = Identifiers {
@@ -162,8 +179,8 @@ impl<'s, 'a> Graph<'s, 'a> {
                 names: OnceCell::new(),
             });
         }
-        let mut by_subject = vec![Vec::new(); names.0.len()];
-        let mut by_issuer = vec![Vec::new(); names.0.len()];
+        let mut by_subject = vec![Vec::new(); names.canonical.0.len()];
+        let mut by_issuer = vec![Vec::new(); names.canonical.0.len()];
         for (index, node) in nodes.iter().enumerate() {
             by_subject[node.subject].push(index);
             if !matches!(node.place, Place::Anchor(_)) {

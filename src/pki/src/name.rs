@@ -62,20 +62,14 @@ impl<'a> Attribute<'a> {
         }
     }
 
-    fn canonical(&self) -> Vec<u8> {
-        let mut canonical = Vec::new();
-        push_counted(&mut canonical, self.kind.as_bytes());
-        match self.text() {
-            Some(text) => {
-                canonical.push(1);
-                push_counted(&mut canonical, fold(&text).collect::<String>().as_bytes());
-            }
-            None => {
-                canonical.push(0);
-                push_counted(&mut canonical, &self.value.to_der().unwrap_or_default());
-            }
-        }
-        canonical
+    fn push_canonical(&self, target: &mut Vec<u8>) {
+        push_counted(target, |target| target.extend(self.kind.as_bytes()));
+        let text = self.text();
+        target.push(text.is_some().into());
+        push_counted(target, |target| match text {
+            Some(text) => push_folded(target, &text),
+            None => target.extend(self.value.to_der().unwrap_or_default()),
+        });
     }
 }
 
@@ -95,25 +89,35 @@ pub(crate) fn canonical_name(name: &[u8]) -> Option<Vec<u8>> {
     let mut canonical = Vec::with_capacity(name.len());
     let attributes = attributes(name)?;
     for rdn in attributes.chunk_by(|one, other| one.rdn == other.rdn) {
-        // An RDN is a set: its order in the encoding says nothing.
-        let mut members: Vec<Vec<u8>> = rdn.iter().map(Attribute::canonical).collect();
-        members.sort_unstable();
-        push_counted(&mut canonical, &members.concat());
+        push_counted(&mut canonical, |canonical| match rdn {
+            [attribute] => attribute.push_canonical(canonical),
+            several => {
+                // A set: its order in the encoding says nothing.
+                let mut members = vec![Vec::new(); several.len()];
+                members.iter_mut().zip(several).for_each(|(member, attribute)| attribute.push_canonical(member));
+                members.sort_unstable();
+                canonical.extend(members.concat());
+            }
+        });
     }
     Some(canonical)
 }
 
 /// Octets behind their length, so that what follows cannot be taken for a part of them.
-fn push_counted(target: &mut Vec<u8>, octets: &[u8]) {
-    target.extend((octets.len() as u64).to_be_bytes());
-    target.extend(octets);
+fn push_counted(target: &mut Vec<u8>, push: impl FnOnce(&mut Vec<u8>)) {
+    let start = target.len();
+    target.extend([0; 8]);
+    push(target);
+    let length = target.len() - start - 8;
+    target[start..start + 8].copy_from_slice(&(length as u64).to_be_bytes());
 }
 
 /// The words, each behind one space, ASCII letters as small ones.
-fn fold(text: &str) -> impl Iterator<Item = char> + '_ {
-    text.split_whitespace()
-        .flat_map(|word| core::iter::once(' ').chain(word.chars()))
-        .map(|character| character.to_ascii_lowercase())
+fn push_folded(target: &mut Vec<u8>, text: &str) {
+    for word in text.split_whitespace() {
+        target.push(b' ');
+        target.extend(word.bytes().map(|octet| octet.to_ascii_lowercase()));
+    }
 }
 
 /// A name, given as DER, for a person to read: the string of RFC 4514, most specific attribute first, with control
