@@ -240,6 +240,7 @@ mod tests {
             assert!(!names_match(&odd, &named(12, b"")));
         }
         assert_eq!(display_name(&named(20, b"M\xfcller")), "CN=M\u{fc}ller");
+        assert_eq!(display_name(&named(12, b" x y ")), "CN=\\ x y\\ ");
     }
 
     #[test]

@@ -171,6 +171,8 @@ mod tests {
             ("ann@example.com", true),
             ("\"ann b\"@example.com", true),
             ("ann@[192.0.2.1]", true),
+            ("ann@[192.0.2.1", false),
+            ("ann@192.0.2.1]", false),
             ("\"ann@b\"@example.com", true),
             ("ann b@example.com", false),
             ("ann@b@example.com", false),

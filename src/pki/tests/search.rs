@@ -11,7 +11,11 @@ use countersign_pki::{
 };
 use countersign_testpki::{
     Identity, Key, Request,
-    certificates::{DIGITAL_SIGNATURE, authority_key_identifier, ca, key_usage, policies, subject_key_identifier},
+    certificates::{
+        DIGITAL_SIGNATURE, authority_key_identifier, ca, directory_name, distinguished_name, extension, key_identifier,
+        key_usage, policies, subject_key_identifier,
+    },
+    der::{sequence, tlv},
 };
 use scenes::{DEFECTS, Defect, Scene, ladder, mesh, root};
 
@@ -160,6 +164,27 @@ fn of_two_keys_of_an_issuer_either_may_have_signed() {
     let untrusted = issuers.each_ref().map(|issuer| issuer.certificate.clone()).to_vec();
     for (place, issuer) in issuers.iter().enumerate() {
         let leaf = make("Leaf", "search leaf", issuer, &claimed).certificate;
+        let (untrusted, anchor) = (untrusted.clone(), root.certificate.clone());
+        let scene = Scene { leaf, untrusted, anchor, defect: Defect::None };
+        assert_eq!(scene.judge(&mut Budget::default()).0.unwrap().intermediates(), [place]);
+    }
+}
+
+#[test]
+fn a_certificate_may_name_that_of_its_issuer_by_serial_number() {
+    let root = root(Defect::None);
+    let twins = ["One", "Other"].map(|label| {
+        let request = Request::new(label, Key::p256("twin"), ca(None));
+        Request { subject: distinguished_name("CA"), ..request }.issued_by(&root)
+    });
+    assert_ne!(twins[0].serial, twins[1].serial);
+    let untrusted = twins.each_ref().map(|twin| twin.certificate.clone()).to_vec();
+    for (place, twin) in twins.iter().enumerate() {
+        let issuer = tlv(0xa1, &[&directory_name(&root.name)]);
+        let named = [tlv(0x80, &[&key_identifier(&twin.key)]), issuer, tlv(0x82, &[&twin.serial[2..]])].concat();
+        let extensions = vec![key_usage(DIGITAL_SIGNATURE), extension("2.5.29.35", false, &sequence(&[&named]))];
+        let leaf = Request::new("Leaf", Key::p256("search leaf"), extensions);
+        let leaf = Request { identifiers: false, ..leaf }.issued_by(twin).certificate;
         let (untrusted, anchor) = (untrusted.clone(), root.certificate.clone());
         let scene = Scene { leaf, untrusted, anchor, defect: Defect::None };
         assert_eq!(scene.judge(&mut Budget::default()).0.unwrap().intermediates(), [place]);

@@ -2,12 +2,13 @@
 
 use crate::{FLOOR, Site, code, time};
 use countersign_common::{
-    ClockRequest, Facts, Lists, SignedObject, Time, VerifiedTokenList, mend,
+    ClockRequest, Facts, Lists, RevocationList, SignedObject, Time, VerifiedTokenList, mend,
     token_list::{RevokedToken, TokenList, TokenRevocation},
 };
 use countersign_testpki::{
-    Cms, Identity, Key, Request,
+    Cms, Identity, Key, List, Request,
     certificates::{EKU_LIST_SIGNING, ca, extended_key_usage, extension, key_usage},
+    crls::reason,
     der::{boolean, explicit, integer, octets, oid, sequence, set, tlv, utf8},
     objects::{attribute, time as at},
 };
@@ -117,6 +118,15 @@ fn the_certificate_is_for_time_stamping_alone() {
     assert_eq!(case.by(&dated("2026-01-01T00:00:00Z", "2030-06-01T11:59:59Z")), "CS-2009");
     assert_eq!(case.by(&dated("2030-06-01T12:00:01Z", "2032-01-01T00:00:00Z")), "CS-2008");
     assert_eq!(case.by(&dated("2030-06-01T12:00:00Z", "2030-06-01T12:00:00Z")), "");
+    // A CA that states usages has to state this one.
+    let other_usage = [ca(None), vec![usages(&["1.3.6.1.5.5.7.3.3"])]].concat();
+    for (extensions, code) in [(ca(None), ""), (other_usage, "CS-2014")] {
+        let between = Request::new("Between", Key::p256("stamp between"), extensions).issued_by(&case.root);
+        let stamper = stamper(vec![key_usage(0x80), stamping()]).issued_by(&between);
+        let response =
+            stamp(&info(&case.request, STAMPED), &stamper, |cms| cms.certificates.push(between.certificate.clone()));
+        assert_eq!(case.judge(&response), code);
+    }
     // By somebody whom the token does not name.
     let stranger = Request::new("Another Root", Key::p256("another root"), ca(None)).self_signed();
     assert_eq!(case.by(&stamper(vec![key_usage(0x80), stamping()]).issued_by(&stranger)), "CS-2006");
@@ -185,6 +195,13 @@ fn the_lists_of_the_machine_have_their_say() {
             code(mend(&answer, &case.request, token, &Facts { lists: &lists, ..facts.clone() }))
         })
     };
+    let crl =
+        List::new(&case.root).entry(&case.stamper.serial, "2030-01-01T00:00:00Z", &[reason(1)]).sign(&case.root.key);
+    let revoked = case.site.at(NOW, |token, facts| {
+        let lists = Lists::new(Vec::new(), vec![RevocationList::from_der(&crl).unwrap()]);
+        code(mend(&answer, &case.request, token, &Facts { lists: &lists, ..facts.clone() }))
+    });
+    assert_eq!(revoked, "CS-2035");
     assert_eq!(judge("2030-06-01T12:05:00Z", None), "");
     assert_eq!(judge("2030-06-01T12:05:01Z", None), "CS-3508");
     let entry = |reason| RevokedToken {
