@@ -16,7 +16,10 @@ use countersign_testpki::{
     },
     der::{bits, boolean, edit, generalized_time, integer, members, octets, sequence, tlv, utc_time},
 };
-use std::cmp::Ordering;
+use std::{
+    cmp::Ordering,
+    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+};
 
 const DATE: &str = "2026-02-01T00:00:00Z";
 
@@ -384,6 +387,37 @@ fn an_index_never_changes_an_answer() {
         }
         assert!([0, 1, 2048, 5000].contains(&found), "{found}");
     }
+}
+
+/// Counts the octets that are read.
+#[derive(Debug)]
+struct Counted<'a>(&'a [u8], AtomicUsize);
+
+impl Source for Counted<'_> {
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<(), SourceError> {
+        self.1.fetch_add(into.len(), SeqCst);
+        self.0.read_at(offset, into)
+    }
+}
+
+#[test]
+fn what_an_index_leads_to_is_all_that_is_read() {
+    let issuer = issuer();
+    let mut made = list();
+    made.entries = entries(50_000);
+    let der = signed(&made);
+    let index = RevocationList::from_der(&der).unwrap().index().unwrap();
+    let counted = Counted(&der, AtomicUsize::new(0));
+    let opened = RevocationList::open(&counted, &index).unwrap();
+    let signer = Certificate::from_der(&issuer.certificate).unwrap();
+    assert_eq!(opened.signed_by(&signer), Ok(()));
+    assert!(opened.find(&issuer.name, &nth_serial(7)[2..]).unwrap().is_some());
+    let read = counted.1.into_inner();
+    assert!(der.len() > 1_000_000 && read < 200_000, "{read} of {}", der.len());
 }
 
 #[test]

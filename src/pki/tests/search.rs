@@ -256,15 +256,16 @@ fn what_was_too_deep_is_tried_again_from_a_shorter_way() {
     let short = made.certify(&root, "Short");
     let gate = made.certify(&long, "Gate");
     made.certify(&short, "Gate");
-    let mut tail = made.certify(&gate, "Fork");
+    let between = made.certify(&gate, "Between");
+    let mut tail = made.certify(&between, "Fork");
     made.close(&tail, "Tail 19");
     for number in 0..20 {
         tail = made.certify(&tail, &format!("Tail {number}"));
     }
     let (outcome, _, steps) = made.scene(Policied::leaf(&tail), &root).spend();
-    assert_eq!(outcome.unwrap().intermediates().len(), 23);
-    // The leaf, all 44 CAs, with Gate and Fork once more, and no closed way twice.
-    assert!(steps <= 1 + 44 + 2, "{steps}");
+    assert_eq!(outcome.unwrap().intermediates().len(), 24);
+    // The leaf, all 46 CAs, with Between and Fork once more, and no closed way twice.
+    assert!(steps <= 1 + 46 + 2, "{steps}");
 }
 
 #[test]

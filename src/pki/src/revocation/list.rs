@@ -141,11 +141,8 @@ impl<'a> RevocationList<'a> {
         if frame_digest(before, &tail) != stored.remembered.frame {
             return Err(FOREIGN);
         }
-        let memo = Memo {
-            digest: OnceLock::from(stored.remembered.list),
-            signed: OnceLock::from(stored.remembered.signed().ok_or(FOREIGN)?.to_vec()),
-            ..Memo::default()
-        };
+        let memo =
+            Memo { signed: OnceLock::from(stored.remembered.signed().ok_or(FOREIGN)?.to_vec()), ..Memo::default() };
         let octets = Octets::Opened { list, index: Arc::new(stored) };
         Ok(Self { octets, header: Arc::new(header), memo: Arc::new(memo) })
     }
