@@ -235,11 +235,10 @@ impl<'a> RevocationList<'a> {
             if key(entry.serial) != key(serial) {
                 return Err(FOREIGN);
             }
-            let same = entry.serial == serial;
-            if same && (!kind.indirect || self.is_issued_by(issuer, places.issuer_before(offset))?) {
-                if found.replace(entry.revoked()?).is_some() {
-                    return Err(TWICE);
-                }
+            let same = entry.serial == serial
+                && (!kind.indirect || self.is_issued_by(issuer, places.issuer_before(offset))?);
+            if same && found.replace(entry.revoked()?).is_some() {
+                return Err(TWICE);
             }
             Ok(())
         })?;
