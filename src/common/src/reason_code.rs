@@ -80,7 +80,7 @@ impl Reason {
     }
 
     /// Every code of this crate with what it says, for docs/codes.md. Those about certificates are
-    /// [`PathErrorKind::CODES`].
+    /// [`countersign_pki::PathErrorKind::CODES`].
     pub const CODES: &'static [(&'static str, &'static str)] = &[
         ("CS-0001", "activated"),
         ("CS-0002", "activated, renewal due"),
