@@ -245,7 +245,7 @@ impl<'a> RevocationList<'a> {
         Ok(found)
     }
 
-    /// Where to look. An index costs more than one walk over the entries, and less than two.
+    /// Where to look. Making an index costs many walks over the entries, so that a list that is asked once does without.
     fn places(&self, kind: Kind) -> Result<Places<'_, 'a>, PathErrorKind> {
         match &self.octets {
             Octets::Borrowed { der, entries } => {
