@@ -46,6 +46,7 @@ mod allowed;
 mod asn1;
 mod certificate;
 mod error;
+mod extensions;
 mod general_name;
 mod graph;
 mod name;
@@ -62,8 +63,9 @@ mod verify;
 
 pub use algorithm::{Digest, HashAlgorithm, SignatureAlgorithm};
 pub use allowed::{AlgorithmError, KeyKind, allowed_at};
-pub use certificate::{Certificate, Extension, KeyUsage, MAX_CERTIFICATE_SIZE};
+pub use certificate::{Certificate, MAX_CERTIFICATE_SIZE};
 pub use error::{PathError, PathErrorKind};
+pub use extensions::{Extension, KeyUsage};
 pub use general_name::GeneralName;
 pub use name::{Attribute, attributes, display_name, is_misleading, names_match};
 pub use path::{

@@ -5,7 +5,7 @@
 //! with the policies of the anchor's domain that lead to it. That is at most one entry for each policy that one
 //! certificate names, however long the path is, where the tree doubles at each step.
 
-use crate::{certificate::Extensions, oid};
+use crate::{extensions::Extensions, oid};
 use der::asn1::ObjectIdentifier;
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -6,7 +6,8 @@
 //! Each constrains no less for it.
 
 use crate::{
-    certificate::{Certificate, Extension},
+    certificate::Certificate,
+    extensions::Extension,
     general_name::GeneralName,
     name::attributes,
     name_constraints::{is_host, is_local_part},

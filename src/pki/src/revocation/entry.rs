@@ -149,7 +149,7 @@ impl<'a> Entry<'a> {
             return Err(PathErrorKind::MalformedList("entry larger than 16 KiB"));
         }
         let mut parts = Reader::new(content);
-        let serial = parts.expect(INTEGER).ok_or(ENTRY)?.content;
+        let serial = parts.tagged(INTEGER).ok_or(ENTRY)?.content;
         let date = parts.next().ok_or(ENTRY)?;
         let length = if date.tag == UTC_TIME { 13 } else { 15 };
         if !is_minimal(serial) || !matches!(date.tag, UTC_TIME | GENERALIZED_TIME) || date.content.len() != length {
@@ -158,7 +158,7 @@ impl<'a> Entry<'a> {
         let mut entry =
             Self { serial, date, reason: RevocationReason::Unspecified, invalidity_date: None, issuer: None };
         if !parts.is_empty() {
-            let extensions = parts.expect(SEQUENCE).ok_or(ENTRY)?.content;
+            let extensions = parts.tagged(SEQUENCE).ok_or(ENTRY)?.content;
             if !parts.is_empty() {
                 return Err(ENTRY);
             }
@@ -179,7 +179,7 @@ impl<'a> Entry<'a> {
         let mut others: Vec<&[u8]> = Vec::new();
         let mut parts = Reader::new(extensions);
         while !parts.is_empty() {
-            let extension = parts.expect(SEQUENCE).and_then(|one| Extension::read(one.content)).ok_or(EXTENSIONS)?;
+            let extension = parts.tagged(SEQUENCE).and_then(|one| Extension::read(one.content)).ok_or(EXTENSIONS)?;
             match extension.id {
                 REASON_CODE if stated_reason.is_none() => {
                     let [code] = only(extension.value, ENUMERATED).unwrap_or_default() else {
@@ -190,7 +190,7 @@ impl<'a> Entry<'a> {
                 INVALIDITY_DATE if self.invalidity_date.is_none() => {
                     let mut date = Reader::new(extension.value);
                     let value =
-                        date.expect(GENERALIZED_TIME).filter(|value| date.is_empty() && value.content.len() == 15);
+                        date.tagged(GENERALIZED_TIME).filter(|value| date.is_empty() && value.content.len() == 15);
                     self.invalidity_date = Some(value.ok_or(PathErrorKind::MalformedList("invalidityDate"))?);
                 }
                 CERTIFICATE_ISSUER if self.issuer.is_none() => {

@@ -75,17 +75,17 @@ impl Header {
     fn read_tail(head: Head<'_>, tail: &[u8]) -> Result<Self, PathErrorKind> {
         let malformed = PathErrorKind::MalformedList;
         let mut parts = Reader::new(tail);
-        let extensions = parts.expect(0xa0).and_then(|value| only(value.content, SEQUENCE));
+        let extensions = parts.tagged(0xa0).and_then(|value| only(value.content, SEQUENCE));
         // Version 2 must have a number and a key identifier, so that there always are extensions.
         let extensions = extensions.ok_or(malformed("crlExtensions"))?;
         if head.layout.entries.end + parts.position() != head.layout.tbs.end {
             return Err(malformed("tbsCertList"));
         }
-        let algorithm = parts.expect(SEQUENCE).ok_or(malformed("signatureAlgorithm"))?.whole;
+        let algorithm = parts.tagged(SEQUENCE).ok_or(malformed("signatureAlgorithm"))?.whole;
         if algorithm != head.algorithm {
             return Err(malformed("signature algorithms differ"));
         }
-        let signature = parts.expect(BIT_STRING).and_then(whole_octets).ok_or(malformed("signatureValue"))?;
+        let signature = parts.tagged(BIT_STRING).and_then(whole_octets).ok_or(malformed("signatureValue"))?;
         if !parts.is_empty() {
             return Err(malformed("octets after the signature"));
         }
@@ -126,11 +126,11 @@ fn read_head(octets: &[u8], size: usize) -> Result<Head<'_>, &'static str> {
     let body = tbs + start;
     let end = body.checked_add(length).filter(|end| tag == SEQUENCE && *end < size).ok_or(TBS)?;
     let mut parts = Reader::new(octets.get(body..).ok_or(TBS)?);
-    if parts.expect(INTEGER).ok_or("version is not 2")?.content != [1] {
+    if parts.tagged(INTEGER).ok_or("version is not 2")?.content != [1] {
         return Err("version is not 2");
     }
-    let algorithm = parts.expect(SEQUENCE).ok_or("signature")?.whole;
-    let issuer = parts.expect(SEQUENCE).ok_or("issuer")?.whole;
+    let algorithm = parts.tagged(SEQUENCE).ok_or("signature")?.whole;
+    let issuer = parts.tagged(SEQUENCE).ok_or("issuer")?.whole;
     if attributes(issuer).is_none_or(|attributes| attributes.is_empty()) {
         return Err("issuer");
     }
@@ -181,7 +181,7 @@ impl<'a> Extensions<'a> {
         let mut seen: Vec<&[u8]> = Vec::new();
         let mut parts = Reader::new(content);
         while !parts.is_empty() {
-            let extension = parts.expect(SEQUENCE).and_then(|one| Extension::read(one.content));
+            let extension = parts.tagged(SEQUENCE).and_then(|one| Extension::read(one.content));
             let Extension { id, critical, value } = extension.ok_or(malformed("crlExtensions"))?;
             if seen.contains(&id) || seen.len() == MAX_EXTENSIONS {
                 return Err(malformed("extension twice, or more than 64"));
@@ -208,7 +208,7 @@ impl<'a> Extensions<'a> {
                 }
                 AUTHORITY_KEY_IDENTIFIER => {
                     as_prescribed(false, "authorityKeyIdentifier is critical")?;
-                    let identifier = only(value, SEQUENCE).and_then(|content| Reader::new(content).expect(0x80));
+                    let identifier = only(value, SEQUENCE).and_then(|content| Reader::new(content).tagged(0x80));
                     read.key_identifier = identifier.ok_or(malformed("authorityKeyIdentifier"))?.content;
                     read.authority_key = Some(value);
                 }
@@ -220,7 +220,7 @@ impl<'a> Extensions<'a> {
                 EXPIRED_CERTS_ON_CRL => {
                     const EXPIRED: &str = "expiredCertsOnCRL";
                     let mut date = Reader::new(value);
-                    let since = date.expect(GENERALIZED_TIME).filter(|_| date.is_empty()).and_then(time);
+                    let since = date.tagged(GENERALIZED_TIME).filter(|_| date.is_empty()).and_then(time);
                     read.expired_since = Some(since.ok_or(malformed(EXPIRED))?);
                 }
                 // Only names, which nothing depends on.

@@ -62,7 +62,7 @@ impl Index {
     /// The same, given all places with one key.
     fn check_unique_among(&self, der: &[u8], alike: &[u64], kind: Kind) -> Result<(), PathErrorKind> {
         let entry = |offset: u32| {
-            let content = Reader::new(der.get(offset as usize..)?).expect(SEQUENCE)?.content;
+            let content = Reader::new(der.get(offset as usize..)?).tagged(SEQUENCE)?.content;
             Entry::read(content, kind).ok()
         };
         let named = |offset: u32| issuer_before(&self.issuers, offset).and_then(entry).and_then(|entry| entry.issuer);

@@ -79,7 +79,7 @@ pub(super) fn walk(
     let mut parts = Reader::new(der.get(entries).ok_or(ENTRIES)?);
     while !parts.is_empty() {
         let offset = start + parts.position();
-        let content = parts.expect(SEQUENCE).ok_or(ENTRIES)?.content;
+        let content = parts.tagged(SEQUENCE).ok_or(ENTRIES)?.content;
         // No list is larger than 64 MiB.
         each(offset as u32, &Entry::read(content, kind)?);
     }

@@ -73,14 +73,14 @@ impl<'a> Reader<'a> {
 
     /// The next value, which must have this tag.
     #[inline]
-    pub(super) fn expect(&mut self, tag: u8) -> Option<Value<'a>> {
+    pub(super) fn tagged(&mut self, tag: u8) -> Option<Value<'a>> {
         self.next().filter(|value| value.tag == tag)
     }
 
     /// The next value where it has this tag; otherwise nothing is read.
     pub(super) fn optional(&mut self, tag: u8) -> Option<Value<'a>> {
         let before = self.at;
-        let found = self.expect(tag);
+        let found = self.tagged(tag);
         if found.is_none() {
             self.at = before;
         }
@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
 /// The content of the one value that these octets are.
 pub(super) fn only(octets: &[u8], tag: u8) -> Option<&[u8]> {
     let mut reader = Reader::new(octets);
-    let value = reader.expect(tag)?;
+    let value = reader.tagged(tag)?;
     reader.is_empty().then_some(value.content)
 }
 
@@ -130,14 +130,14 @@ impl<'a> Extension<'a> {
     /// Reads one from the content of its SEQUENCE.
     pub(super) fn read(content: &'a [u8]) -> Option<Self> {
         let mut parts = Reader::new(content);
-        let id = parts.expect(OBJECT_IDENTIFIER)?.content;
+        let id = parts.tagged(OBJECT_IDENTIFIER)?.content;
         let critical = match parts.optional(BOOLEAN) {
             Some(value) if value.content == [0xff] => true,
             // FALSE is the default, which DER does not write.
             Some(_) => return None,
             None => false,
         };
-        let value = parts.expect(OCTET_STRING)?.content;
+        let value = parts.tagged(OCTET_STRING)?.content;
         parts.is_empty().then_some(Self { id, critical, value })
     }
 }

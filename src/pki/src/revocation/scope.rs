@@ -81,7 +81,7 @@ impl DistributionPoint {
         let mut points = Reader::new(only(value, SEQUENCE)?);
         let mut read = Vec::new();
         while !points.is_empty() {
-            read.push(Self::read(points.expect(SEQUENCE)?.content, issuer)?);
+            read.push(Self::read(points.tagged(SEQUENCE)?.content, issuer)?);
         }
         (!read.is_empty()).then_some(read)
     }
