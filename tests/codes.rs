@@ -180,8 +180,10 @@ fn only_what_a_test_expects_counts() {
     assert_eq!(expected("fn code() { assert_eq!(code(), \"CS-1002\") } // \"CS-0001\"", true), ["CS-1002"]);
     assert_eq!(expected("#[cfg(test)] mod tests; const CODE: &str = \"CS-0001\";", false), [""; 0]);
 
-    assert!(is_test(Path::new("/work/src/card/tests/scripted/pin.rs")) && is_test(Path::new("tests/journeys/pins.rs")));
-    assert!(!is_test(Path::new("/tests/src/card/src/pin.rs")) && !is_test(Path::new("/work/tests/kit/src/run.rs")));
+    assert!(
+        is_test(Path::new("/house/src/card/tests/scripted/pin.rs")) && is_test(Path::new("tests/journeys/pins.rs"))
+    );
+    assert!(!is_test(Path::new("/tests/src/card/src/pin.rs")) && !is_test(Path::new("/house/tests/kit/src/run.rs")));
 
     assert_eq!(expected_in_vector("defect: x\nexpect: CS-1003\n\nMII=\n").as_deref(), Some("CS-1003"));
     assert_eq!(expected_in_vector("defect: expect: CS-1003\n\nexpect: CS-1003\n"), None);

@@ -4,16 +4,14 @@
 
 use countersign_common::{
     Anchors, CLOCK_TOLERANCE, Facts, MachineFacts, NO_LISTS, Product, RevocationList, Time, Verdict, list_may_follow,
-    token::Entitlement, validate,
+    validate,
 };
 use countersign_testpki::{
-    Cast, Cms, Key, List, Request,
+    Cast, Key, List, Request,
     certificates::ca,
-    objects::{ATTRIBUTE_TOKEN, CONTENT_CHALLENGE, CONTENT_TOKEN, attribute, example_machine, machine, time},
+    objects::{ISSUED, example_machine, machine, other_machine, signing_time_attribute, time},
 };
-use der::Encode;
 
-const ISSUED: &str = "2026-03-01T00:00:00Z";
 const VALIDITY: u32 = 10_000;
 const RENEWAL: u32 = 1_000;
 /// When the entitlement ends, in seconds after the activation.
@@ -26,19 +24,18 @@ fn issued() -> Time {
 /// A record whose challenge and signature are so many seconds after the token.
 fn record(cast: &Cast, challenged: i64, signed: i64) -> Vec<u8> {
     let after = |seconds: i64| Time::from_unix(issued().unix() + seconds).to_string();
-    let mut body = cast.token_body();
-    body.window.not_before = time("2026-01-01T00:00:00Z");
-    (body.terms.validity, body.terms.renew_after) = (Some(VALIDITY), Some(RENEWAL));
-    body.entitlements = Some(vec![Entitlement {
-        not_after: Some(time(&after(challenged + ENTITLED as i64))),
-        ..body.entitlements.unwrap().remove(0)
-    }]);
-    let token = Cms::new(CONTENT_TOKEN, body.to_der().unwrap(), &cast.token_signer, ISSUED).build();
-    let mut challenge = cast.challenge(&token);
-    challenge.time = time(&after(challenged));
-    let mut cms = Cms::new(CONTENT_CHALLENGE, challenge.to_der().unwrap(), &cast.holder, &after(signed));
-    cms.unsigned = vec![attribute(ATTRIBUTE_TOKEN, &[token])];
-    cms.build()
+    cast.record(
+        |token| {
+            token.window.not_before = time("2026-01-01T00:00:00Z");
+            (token.terms.validity, token.terms.renew_after) = (Some(VALIDITY), Some(RENEWAL));
+            let mut entitlements = token.entitlements.take().unwrap();
+            entitlements.truncate(1);
+            entitlements[0].not_after = Some(time(&after(challenged + ENTITLED as i64)));
+            token.entitlements = Some(entitlements);
+        },
+        |challenge| challenge.time = time(&after(challenged)),
+        |cms| cms.attributes[1] = signing_time_attribute(&after(signed)),
+    )
 }
 
 fn judge(cast: &Cast, record: &[u8], now: Option<Time>, seen: Option<Time>, machine: &MachineFacts) -> Verdict {
@@ -84,10 +81,8 @@ fn clocks_may_disagree_by_the_tolerance() {
 fn a_certain_no_is_told_before_what_cannot_be_told() {
     let cast = Cast::new();
     let record = record(&cast, 0, 0);
-    let mut other = example_machine();
-    other.iter_mut().for_each(|(_, values)| values.iter_mut().for_each(|value| value.push('x')));
     let code = |facts: &MachineFacts| judge(&cast, &record, None, None, facts).reason.code();
-    assert_eq!([code(&machine(&example_machine())), code(&machine(&other))], ["CS-3201", "CS-4001"]);
+    assert_eq!([code(&machine(&example_machine())), code(&machine(&other_machine()))], ["CS-3201", "CS-4001"]);
 }
 
 #[test]

@@ -150,6 +150,13 @@ fn a_bad_signature_in_the_middle_is_gone_around() {
     assert!(outcome.is_ok() && signatures <= 2 + 12 && steps <= 2 * 12, "{signatures} {steps}");
 }
 
+/// The intermediates of the path that is found, nothing being wrong.
+fn found(leaf: &Identity, untrusted: &[Vec<u8>], root: &Identity) -> Vec<usize> {
+    let (leaf, anchor) = (leaf.certificate.clone(), root.certificate.clone());
+    let scene = Scene { leaf, untrusted: untrusted.to_vec(), anchor, defect: Defect::None };
+    scene.judge(&mut Budget::default()).0.unwrap().intermediates().to_vec()
+}
+
 #[test]
 fn of_two_keys_of_an_issuer_either_may_have_signed() {
     let root = root(Defect::None);
@@ -163,10 +170,7 @@ fn of_two_keys_of_an_issuer_either_may_have_signed() {
     let issuers = ["one", "other"].map(|key| make("CA", key, &root, &root.key));
     let untrusted = issuers.each_ref().map(|issuer| issuer.certificate.clone()).to_vec();
     for (place, issuer) in issuers.iter().enumerate() {
-        let leaf = make("Leaf", "search leaf", issuer, &claimed).certificate;
-        let (untrusted, anchor) = (untrusted.clone(), root.certificate.clone());
-        let scene = Scene { leaf, untrusted, anchor, defect: Defect::None };
-        assert_eq!(scene.judge(&mut Budget::default()).0.unwrap().intermediates(), [place]);
+        assert_eq!(found(&make("Leaf", "search leaf", issuer, &claimed), &untrusted, &root), [place]);
     }
 }
 
@@ -184,10 +188,8 @@ fn a_certificate_may_name_that_of_its_issuer_by_serial_number() {
         let named = [tlv(0x80, &[&key_identifier(&twin.key)]), issuer, tlv(0x82, &[&twin.serial[2..]])].concat();
         let extensions = vec![key_usage(DIGITAL_SIGNATURE), extension("2.5.29.35", false, &sequence(&[&named]))];
         let leaf = Request::new("Leaf", Key::p256("search leaf"), extensions);
-        let leaf = Request { identifiers: false, ..leaf }.issued_by(twin).certificate;
-        let (untrusted, anchor) = (untrusted.clone(), root.certificate.clone());
-        let scene = Scene { leaf, untrusted, anchor, defect: Defect::None };
-        assert_eq!(scene.judge(&mut Budget::default()).0.unwrap().intermediates(), [place]);
+        let leaf = Request { identifiers: false, ..leaf }.issued_by(twin);
+        assert_eq!(found(&leaf, &untrusted, &root), [place]);
     }
 }
 
@@ -201,9 +203,7 @@ fn of_two_certificates_of_an_issuer_either_may_be_damaged() {
         let mut untrusted = vec![above.certificate.clone()];
         untrusted.extend(twins.each_ref().map(|twin| twin.certificate.clone()));
         *untrusted[damaged].last_mut().unwrap() ^= 1;
-        let (leaf, anchor) = (leaf.certificate.clone(), root.certificate.clone());
-        let scene = Scene { leaf, untrusted, anchor, defect: Defect::None };
-        assert_eq!(scene.judge(&mut Budget::default()).0.unwrap().intermediates(), [3 - damaged, 0]);
+        assert_eq!(found(&leaf, &untrusted, &root), [3 - damaged, 0]);
     }
 }
 
