@@ -222,6 +222,13 @@ mod tests {
     }
 
     #[test]
+    fn what_is_counted_has_its_length_before_it() {
+        let mut target = b"x".to_vec();
+        push_counted(&mut target, |target| target.extend(b"two"));
+        assert_eq!(target, b"x\0\0\0\0\0\0\0\x03two");
+    }
+
+    #[test]
     fn strings_of_every_type_match() {
         let wide: Vec<u8> = "Good CA".encode_utf16().flat_map(u16::to_be_bytes).collect();
         let names = [
