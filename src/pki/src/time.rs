@@ -19,13 +19,11 @@ const FIRST: i64 = -62_167_219_200;
 impl Time {
     /// Seconds since 1970-01-01T00:00:00Z, brought into the years 0 to 9999.
     pub const fn from_unix(seconds: i64) -> Self {
-        Self(if seconds < FIRST {
-            FIRST
-        } else if seconds > LAST {
-            LAST
-        } else {
-            seconds
-        })
+        match seconds {
+            ..FIRST => Self(FIRST),
+            FIRST..=LAST => Self(seconds),
+            _ => Self(LAST),
+        }
     }
 
     /// Seconds since 1970-01-01T00:00:00Z.
@@ -35,14 +33,12 @@ impl Time {
 
     /// This time plus a number of seconds, at most the end of year 9999.
     pub const fn plus(self, seconds: u64) -> Self {
-        let seconds = if seconds > LAST as u64 { LAST } else { seconds as i64 };
-        Self::from_unix(self.0.saturating_add(seconds))
+        Self::from_unix(self.0.saturating_add_unsigned(seconds))
     }
 
     /// This time less a number of seconds, at least the start of year 0.
     pub const fn minus(self, seconds: u64) -> Self {
-        let seconds = if seconds > LAST as u64 { LAST } else { seconds as i64 };
-        Self::from_unix(self.0.saturating_sub(seconds))
+        Self::from_unix(self.0.saturating_sub_unsigned(seconds))
     }
 
     /// Reads a UTCTime or GeneralizedTime in the form RFC 5280 4.1.2.5 prescribes: seconds stated, `Z`, no
@@ -175,6 +171,27 @@ mod tests {
     }
 
     #[test]
+    fn the_years_0_to_9999_are_not_left() {
+        let [first, last] = [FIRST, LAST].map(Time);
+        for (time, expected) in [
+            (Time::from_unix(FIRST), first),
+            (Time::from_unix(FIRST - 1), first),
+            (Time::from_unix(i64::MIN), first),
+            (Time::from_unix(LAST), last),
+            (Time::from_unix(LAST + 1), last),
+            (Time::from_unix(i64::MAX), last),
+            (Time(5).plus(3), Time(8)),
+            (Time(LAST - 3).plus(3), last),
+            (Time(5).plus(u64::MAX), last),
+            (Time(5).minus(8), Time(-3)),
+            (Time(FIRST + 3).minus(3), first),
+            (Time(5).minus(u64::MAX), first),
+        ] {
+            assert_eq!(time, expected);
+        }
+    }
+
+    #[test]
     fn asn1_forms_follow_rfc_5280() {
         let read = |tag, text: &str| Time::from_asn1(AnyRef::new(tag, text.as_bytes()).unwrap());
         assert_eq!(read(Tag::UtcTime, "500101000000Z").unwrap().to_string(), "1950-01-01T00:00:00Z");
@@ -190,9 +207,21 @@ mod tests {
 
     #[test]
     fn texts_that_are_not_times_are_refused() {
-        for text in
-            ["", "2026", "2026-13-01", "2026-02-29", "2026-01-01 00:00:00Z", "2026-01-01T00:00:00", "2026-01-0é"]
-        {
+        for text in [
+            "",
+            "2026",
+            "2026-13-01",
+            "2026-02-29",
+            "1900-02-29",
+            "2026-04-31",
+            "2026-06-31",
+            "2026-09-31",
+            "2026-11-31",
+            "2026-12-32",
+            "2026-01-01 00:00:00Z",
+            "2026-01-01T00:00:00",
+            "2026-01-0é",
+        ] {
             assert_eq!(text.parse::<Time>(), Err(ParseTimeError), "{text}");
         }
     }
