@@ -18,6 +18,7 @@ fn tables() -> Vec<(&'static str, Codes)> {
         ("countersign-card", countersign_card::Error::CODES),
         ("countersign-authority", countersign_authority::Error::CODES),
         ("countersign-authority", countersign_authority::Finding::CODES),
+        ("countersign-authority", countersign_authority::HsmError::CODES),
         ("countersign-verifier", countersign_verifier::Error::CODES),
     ]
 }

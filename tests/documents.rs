@@ -2,12 +2,12 @@
 //!
 //! In a `console` block a line after `$` is a command; the lines after it are part of what it prints, in order, where
 //! `…` stands for anything. All blocks of one document run in one folder, one after another. What a person would type,
-//! passphrase and PIN, comes from descriptors that stand-ins for the two programs add; the machine is a recorded one.
+//! passphrase and PINs, comes from descriptors that stand-ins for the two programs add; the machine is a recorded one.
 
 // A test that cannot go on ends.
 #![allow(clippy::unwrap_used)]
 
-use countersign_testkit::{CardOptions, Output, Run, Stack};
+use countersign_testkit::{CardOptions, Output, Run, SoftHsm, Stack};
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
@@ -15,9 +15,10 @@ use std::{
 };
 
 /// Documents with commands, how many they have at least, so that none is lost unnoticed, and what they take for granted.
-const DOCUMENTS: [(&str, usize, &str); 5] = [
+const DOCUMENTS: [(&str, usize, &str); 6] = [
     ("README.md", 12, "true"),
     ("docs/guide.md", 25, GUIDE_SETTING),
+    ("docs/keys.md", 10, "true"),
     ("docs/path.md", 2, PATH_SETTING),
     ("docs/profile.md", 2, PROFILE_SETTING),
     ("docs/revocation.md", 18, REVOCATION_SETTING),
@@ -61,11 +62,12 @@ fn commands_in_the_documents_do_what_they_say() {
         let folder = tempfile::tempdir().unwrap();
         let programs = stand_ins(folder.path());
         let stack = Stack::start(1).unwrap();
+        let hsm = SoftHsm::with_token("Authority");
         let _card = stack.insert(0, CardOptions::new().strict());
         let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
         let run = |command: &str| {
             let run = Run::new("sh").args(["-c", command]).env("PATH", &path).env("ROOT", env!("CARGO_MANIFEST_DIR"));
-            run.directory(folder.path()).stack(&stack).output().expect_code(0)
+            run.directory(folder.path()).stack(&stack).soft_hsm(&hsm).output().expect_code(0)
         };
         run(setting);
         for (command, printed) in commands {
@@ -121,21 +123,26 @@ fn matches(expected: &str, line: &str) -> bool {
 fn stand_ins(folder: &Path) -> PathBuf {
     let programs = folder.join("programs");
     fs::create_dir(&programs).unwrap();
-    let (passphrase, pin) = (programs.join("passphrase"), programs.join("pin"));
+    let (passphrase, pin, key_pin) = (programs.join("passphrase"), programs.join("pin"), programs.join("key-pin"));
     fs::write(&passphrase, "correct horse battery staple\n").unwrap();
     fs::write(&pin, "123456\n").unwrap();
+    fs::write(&key_pin, SoftHsm::PIN).unwrap();
     let script = |real: &str, global: &str| {
         format!(
             "#!/bin/sh\ncase \" $* \" in *' enroll '*|*' activate '*) set -- \"$@\" --pin-fd 8;; esac\n\
-             exec '{real}' {global} \"$@\" 7<'{}' 8<'{}'\n",
+             exec '{real}' {global} \"$@\" 7<'{}' 8<'{}' 9<'{}'\n",
             passphrase.display(),
-            pin.display()
+            pin.display(),
+            key_pin.display()
         )
     };
     // A recorded machine, since the one that runs the tests may have nothing to be recognised by.
     let machine = format!("--dangerous-machine-root '{}/fixtures/machines/press-7'", env!("CARGO_MANIFEST_DIR"));
     for (name, content) in [
-        ("countersign-authority", script(env!("CARGO_BIN_EXE_countersign-authority"), "--passphrase-fd 7")),
+        (
+            "countersign-authority",
+            script(env!("CARGO_BIN_EXE_countersign-authority"), "--passphrase-fd 7 --key-pin-fd 9"),
+        ),
         ("countersign-verifier", script(env!("CARGO_BIN_EXE_countersign-verifier"), &machine)),
     ] {
         let path = programs.join(name);

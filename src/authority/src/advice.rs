@@ -89,6 +89,7 @@ impl Error {
                 "keep it secret, and do not carry it about: this command shows public objects".to_owned()
             }
             Self::Card(error) => card_advice(error).to_owned(),
+            Self::Hsm(error) => error.advice().to_owned(),
             Self::SlotOccupied { .. } => {
                 "use another card, or replace key and certificate for good with --replace".to_owned()
             }

@@ -1,6 +1,6 @@
 //! What can go wrong, each with a stable code and the fact.
 
-use crate::lint::Finding;
+use crate::{keys::HsmError, lint::Finding};
 use core::fmt;
 use countersign_common::{Reason, Time};
 use std::path::{Path, PathBuf};
@@ -165,6 +165,8 @@ pub enum Error {
     PrivateKey(PathBuf),
     /// The card or the way to it.
     Card(countersign_card::Error),
+    /// A key in hardware or the way to it.
+    Hsm(HsmError),
     /// The slot has a certificate already.
     SlotOccupied {
         /// Its subject.
@@ -189,7 +191,7 @@ pub enum Outcome {
 
 impl Error {
     /// Every code of this crate with what it says, for docs/codes.md. Findings of the lint are
-    /// [`Finding::CODES`]; objects and cards keep the codes of their own crates.
+    /// [`Finding::CODES`], keys in hardware [`HsmError::CODES`]; objects and cards keep the codes of their own crates.
     pub const CODES: &'static [(&'static str, &'static str)] = &[
         ("CS-7001", "arguments contradict each other or cannot be read"),
         ("CS-7002", "not an authority's folder"),
@@ -281,6 +283,7 @@ impl Error {
             Self::ClockBehindList { .. } => "CS-7054",
             Self::Object { reason, .. } => reason.code(),
             Self::Card(error) => error.code(),
+            Self::Hsm(error) => error.code(),
             Self::SlotOccupied { .. } => "CS-7060",
             Self::NoPossession => "CS-7061",
             Self::CardReadBack => "CS-7062",
@@ -386,6 +389,7 @@ impl fmt::Display for Error {
             Self::Object { path, reason } => write!(f, "{}: {reason}", path.display()),
             Self::PrivateKey(path) => write!(f, "{} holds a private key", path.display()),
             Self::Card(error) => error.fmt(f),
+            Self::Hsm(error) => error.fmt(f),
             Self::SlotOccupied { subject } => write!(f, "slot 9C holds a certificate already: {subject}"),
             Self::NoPossession => f.write_str("the card did not prove that it has the key it announced"),
             Self::CardReadBack => f.write_str("the card gave back another certificate than the one written"),
@@ -410,6 +414,18 @@ impl From<der::Error> for Error {
 impl From<countersign_card::Error> for Error {
     fn from(error: countersign_card::Error) -> Self {
         Self::Card(error)
+    }
+}
+
+impl From<HsmError> for Error {
+    fn from(error: HsmError) -> Self {
+        Self::Hsm(error)
+    }
+}
+
+impl From<cryptoki::error::Error> for Error {
+    fn from(fault: cryptoki::error::Error) -> Self {
+        Self::Hsm(fault.into())
     }
 }
 

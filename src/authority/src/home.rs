@@ -6,6 +6,7 @@
 //! holder-roots.pem    the roots of the holders enrolled here
 //! ROLE.pem            the first certificate of each role; ROLE-2.pem the second, and so on
 //! keys/ROLE.key.pem   their keys, encrypted, 0600
+//! keys/ROLE.key.toml  instead of it, where a key in hardware is
 //! ledger.sqlite       what was issued and revoked
 //! ```
 //!
@@ -16,7 +17,7 @@ use crate::{
     certs,
     error::Error,
     files,
-    keys::{FileKey, Signer},
+    keys::{Keyring, Signer, StoredKey},
     ledger::Ledger,
 };
 use countersign_common::{Certificate, MAX_FILE_SIZE, decode_certificates, encode_certificate};
@@ -126,6 +127,18 @@ impl Role {
         format!("keys/{}.key.pem", self.file_name(place))
     }
 
+    fn reference_file(self, place: usize) -> String {
+        format!("keys/{}.key.toml", self.file_name(place))
+    }
+
+    /// The file of what is kept of a key, and its content.
+    fn stored(self, place: usize, key: &StoredKey) -> (String, &str) {
+        match key {
+            StoredKey::Encrypted(pem) => (self.key_file(place), pem),
+            StoredKey::Reference(toml) => (self.reference_file(place), toml),
+        }
+    }
+
     fn certificate_file(self, place: usize) -> String {
         format!("{}.pem", self.file_name(place))
     }
@@ -169,14 +182,15 @@ impl Home {
     }
 
     /// Writes a new authority into an empty folder: the settings, and each key with its certificate.
-    pub(crate) fn write(folder: &Path, settings: &Settings, parts: &[(Role, &[u8], &str)]) -> Result<(), Error> {
+    pub(crate) fn write(folder: &Path, settings: &Settings, parts: &[(Role, &[u8], &StoredKey)]) -> Result<(), Error> {
         use std::os::unix::fs::DirBuilderExt;
         let keys = folder.join("keys");
         std::fs::DirBuilder::new().mode(0o700).create(&keys).map_err(|fault| Error::file(&keys, fault))?;
         for (role, certificate, key) in parts {
             let pem = encode_certificate(certificate);
             files::write_new(&folder.join(role.certificate_file(1)), 0o644, pem.as_bytes())?;
-            files::write_new(&folder.join(role.key_file(1)), 0o600, key.as_bytes())?;
+            let (file, text) = role.stored(1, key);
+            files::write_new(&folder.join(file), 0o600, text.as_bytes())?;
             if let Some(collection) = role.collection() {
                 files::write_new(&folder.join(collection), 0o644, pem.as_bytes())?;
             }
@@ -188,9 +202,9 @@ impl Home {
 
     /// Adds a key and its certificate beside those that the role has; they are in use once the ledger has the
     /// certificate. What a renewal that was cut off left at this place goes.
-    pub(crate) fn add(&self, role: Role, place: usize, certificate: &[u8], key: &str) -> Result<(), Error> {
+    pub(crate) fn add(&self, role: Role, place: usize, certificate: &[u8], key: &StoredKey) -> Result<(), Error> {
         let certificate_file = self.path.join(role.certificate_file(place));
-        let key_file = self.path.join(role.key_file(place));
+        let (key_file, text) = role.stored(place, key);
         if certificate_file.exists() {
             let left_behind = self.certificate_at(role, place)?;
             if let Some(collection) = role.collection() {
@@ -199,13 +213,14 @@ impl Home {
                 self.replace_collection(collection, &all)?;
             }
         }
-        for file in [&certificate_file, &key_file] {
-            match std::fs::remove_file(file) {
-                Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => return Err(Error::file(file, fault)),
+        for file in [role.certificate_file(place), role.key_file(place), role.reference_file(place)] {
+            let file = self.path.join(file);
+            match std::fs::remove_file(&file) {
+                Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => return Err(Error::file(&file, fault)),
                 _ => {}
             }
         }
-        files::write_new(&key_file, 0o600, key.as_bytes())?;
+        files::write_new(&self.path.join(key_file), 0o600, text.as_bytes())?;
         files::write_new(&certificate_file, 0o644, encode_certificate(certificate).as_bytes())?;
         files::sync_folder(&self.path.join("keys"))?;
         files::sync_folder(&self.path)?;
@@ -289,14 +304,29 @@ impl Home {
     }
 
     /// Opens the key in use, and holds it against its certificate.
-    pub(crate) fn signer(&self, role: Role, passphrase: &str) -> Result<Signer, Error> {
-        self.signer_at(role, self.place(role), passphrase)
+    pub(crate) fn signer(&self, role: Role, keyring: &mut Keyring) -> Result<Signer, Error> {
+        self.signer_at(role, self.place(role), keyring)
     }
 
     /// Opens a key that was in use, and holds it against its certificate.
-    pub(crate) fn signer_at(&self, role: Role, place: usize, passphrase: &str) -> Result<Signer, Error> {
+    pub(crate) fn signer_at(&self, role: Role, place: usize, keyring: &mut Keyring) -> Result<Signer, Error> {
         let certificate = self.certificate_at(role, place)?;
-        let key = FileKey::open(&self.path.join(role.key_file(place)), passphrase)?;
-        Signer::new(certificate, Box::new(key))
+        let reference = self.path.join(role.reference_file(place));
+        let key = if reference.exists() {
+            keyring.open_reference(&reference, &certificate)?
+        } else {
+            keyring.open_file(&self.path.join(role.key_file(place)))?
+        };
+        Signer::new(certificate, key)
+    }
+
+    /// Has the passphrase typed that all key files have, and makes sure of it by one of them. Where there is none yet,
+    /// a new one is chosen.
+    pub(crate) fn open_passphrase(&self, keyring: &mut Keyring) -> Result<(), Error> {
+        let mut files = Role::ALL.into_iter().map(|role| self.path.join(role.key_file(self.place(role))));
+        match files.find(|file| file.exists()) {
+            Some(file) => keyring.open_file(&file).map(drop),
+            None => keyring.choose_passphrase(),
+        }
     }
 }

@@ -15,6 +15,7 @@ mod commands;
 mod error;
 mod files;
 mod home;
+pub mod key_uri;
 mod keys;
 mod ledger;
 mod lint;
@@ -28,6 +29,7 @@ mod register;
 pub mod words;
 
 pub use error::{Error, Outcome};
+pub use keys::HsmError;
 pub use lint::Finding;
 
 use args::Cli;

@@ -13,7 +13,7 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-use crate::{stack::Stack, terminal::Terminal, tools::tool, wait::poll_until};
+use crate::{soft_hsm::SoftHsm, stack::Stack, terminal::Terminal, tools::tool, wait::poll_until};
 
 const DEFAULT_LIMIT: Duration = Duration::from_secs(120);
 /// For output that is still on its way when the command has ended.
@@ -108,6 +108,11 @@ impl Run {
     /// Has it use this PC/SC daemon.
     pub fn stack(self, stack: &Stack) -> Self {
         self.env("PCSCLITE_CSOCK_NAME", stack.socket())
+    }
+
+    /// Has it use this SoftHSM2.
+    pub fn soft_hsm(self, hsm: &SoftHsm) -> Self {
+        self.env("SOFTHSM2_CONF", hsm.configuration())
     }
 
     /// Runs it in this folder.

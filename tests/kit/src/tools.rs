@@ -41,6 +41,24 @@ pub fn virtual_card() -> PathBuf {
     file
 }
 
+/// Path of SoftHSM2's PKCS#11 module.
+pub(crate) fn soft_hsm_module() -> PathBuf {
+    let file = PathBuf::from("/usr/lib/softhsm/libsofthsm2.so");
+    assert!(file.is_file(), "no {}: apt-get install softhsm2", file.display());
+    file
+}
+
+/// Path of OpenSC's PKCS#11 module, which shows cards as tokens.
+///
+/// # Panics
+/// If it is not installed.
+#[must_use]
+pub fn opensc_module() -> PathBuf {
+    let folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib"];
+    let files = folders.iter().map(|folder| Path::new(folder).join("opensc-pkcs11.so"));
+    files.into_iter().find(|file| file.is_file()).expect("no opensc-pkcs11.so: apt-get install opensc-pkcs11")
+}
+
 /// Path of vpcd's driver for pcscd.
 pub(crate) fn vpcd_driver() -> PathBuf {
     let file = PathBuf::from(DRIVER);

@@ -6,9 +6,12 @@ mod rotation;
 pub use revocation::{Bundle, Crl, LiftKind, Receive, RevokeCertificate, RevokeCommand, RevokeToken};
 pub use rotation::{AnchorsCommand, AnchorsSign, AnchorsUpdate, Renew, RoleName};
 
+use crate::key_uri::KeyPlace;
 use crate::words::{Anchor, Component, CriterionText, Entitlement, Interval, Machine, Tpm};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use core::str::FromStr;
 use countersign_common::{Time, token::ProductVersion};
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Found an authority, issue and revoke activation tokens, enrol smart cards, keep the ledger.
@@ -45,6 +48,9 @@ pub struct Global {
     /// Read the passphrase of the keys as one line from this descriptor instead of the terminal.
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
     pub passphrase_fd: Option<i32>,
+    /// Read the PIN of hardware that holds keys from this descriptor, a line for each token in the order of use.
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    pub key_pin_fd: Option<i32>,
 }
 
 /// What to do.
@@ -138,10 +144,50 @@ impl KeyAlgorithm {
     }
 }
 
+/// How an RSA key signs.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum RsaPadding {
+    /// PKCS#1 v1.5 (RFC 8017 8.2).
+    #[default]
+    Pkcs1,
+    /// PSS (RFC 8017 8.1).
+    Pss,
+}
+
+/// Where the keys are, `[ROLE=]PLACE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleKey {
+    /// Whose key; all that have no place of their own where no role is stated.
+    pub role: Option<RoleName>,
+    /// Where it is.
+    pub place: KeyPlace,
+}
+
+impl FromStr for RoleKey {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // A URI has no role's name before its first equals sign.
+        let split = text.split_once('=').and_then(|(role, place)| Some((RoleName::from_str(role, false).ok()?, place)));
+        let (role, place) = split.map_or((None, text), |(role, place)| (Some(role), place));
+        let place: KeyPlace = place.parse()?;
+        match &place {
+            KeyPlace::Pkcs11(uri) if role.is_none() && uri.names_key() => {
+                Err("a URI that names a key needs the role it is for: ROLE=URI".to_owned())
+            }
+            _ => Ok(Self { role, place }),
+        }
+    }
+}
+
 /// Arguments of `init`.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  \
     countersign-authority --home /secure/authority init --organization \"Example Works\"\n\n\
+    With the keys in an HSM that has a token called Authority:\n  \
+    countersign-authority init --organization \"Example Works\" \\\n      \
+    --key \"pkcs11:token=Authority?module-path=/usr/lib/softhsm/libsofthsm2.so\"\n\n\
     Afterwards anchors.pem goes into the product; the folder stays with the security officer, with a backup.")]
 pub struct Init {
     /// Name of the organization, as it will stand in every certificate.
@@ -153,6 +199,13 @@ pub struct Init {
     /// Kind of the token signer's key; as the roots' unless stated.
     #[arg(long, value_enum)]
     pub signer_algorithm: Option<KeyAlgorithm>,
+    /// Where the keys are made: `file`, or a token of PKCS#11 by its URI (RFC 7512); repeat it with ROLE= for single
+    /// ones. A URI with object or id takes a key that is there.
+    #[arg(long, value_name = "[ROLE=]PLACE")]
+    pub key: Vec<RoleKey>,
+    /// How RSA keys in hardware sign.
+    #[arg(long, value_enum, default_value = "pkcs1")]
+    pub rsa_padding: RsaPadding,
     /// How long the roots are valid.
     #[arg(long, value_name = "DURATION", default_value = "20y")]
     pub root_validity: Interval,

@@ -1,6 +1,7 @@
 //! New keys, and how a new root reaches the machines.
 
-use super::KeyAlgorithm;
+use super::{KeyAlgorithm, RsaPadding};
+use crate::key_uri::KeyPlace;
 use crate::words::{Interval, Retirement};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -32,6 +33,13 @@ pub struct Renew {
     /// Kind of the new key.
     #[arg(long, value_enum, default_value = "p256")]
     pub algorithm: KeyAlgorithm,
+    /// Where the new key is made: `file`, or a token of PKCS#11 by its URI; one with object or id takes a key that is
+    /// there.
+    #[arg(long, value_name = "PLACE", default_value = "file")]
+    pub key: KeyPlace,
+    /// How an RSA key in hardware signs.
+    #[arg(long, value_enum, default_value = "pkcs1")]
+    pub rsa_padding: RsaPadding,
     /// How long the new certificate is valid [default: 3y; 15y for the anchors signer, 20y for roots].
     #[arg(long, value_name = "DURATION")]
     pub validity: Option<Interval>,

@@ -31,9 +31,7 @@ pub(super) fn update(arguments: &Update, context: &mut Context<'_>) -> Result<An
     let mut ledger = home.ledger()?;
     let plan = Plan::new(arguments, &home, &ledger.register()?)?;
     let file = NewFile::reserve(&arguments.out)?;
-    let passphrase = context.passphrase().read("Passphrase of the authority's keys: ")?;
-    let signer = home.signer(Role::AnchorsSigner, &passphrase)?;
-    drop(passphrase);
+    let signer = home.signer(Role::AnchorsSigner, &mut context.keyring)?;
 
     // From here on nobody else writes to the ledger: the number cannot change any more.
     let writing = ledger.begin()?;

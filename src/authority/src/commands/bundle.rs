@@ -55,18 +55,16 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<An
         return Err(Error::Usage("there is nothing to put into the bundle".to_owned()));
     }
     let file = NewFile::reserve(&arguments.out)?;
-    let passphrase = context.passphrase().read("Passphrase of the authority's keys: ")?;
     let fresh = !arguments.no_lists && !lists_are_current(&register, clock::now()?);
-    let keys = if fresh { Some(Keys::open(&home, &register, clock::now()?, &passphrase, context)?) } else { None };
+    let keys = if fresh { Some(Keys::open(&home, &register, clock::now()?, context)?) } else { None };
     let own;
     let signer = match &keys {
         Some(keys) => keys.list_signer(),
         None => {
-            own = home.signer(Role::ListSigner, &passphrase)?;
+            own = home.signer(Role::ListSigner, &mut context.keyring)?;
             &own
         }
     };
-    drop(passphrase);
 
     let writing = ledger.begin()?;
     if writing.is_revoked(&digest(signer.certificate()))? {

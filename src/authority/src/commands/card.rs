@@ -41,11 +41,9 @@ pub(super) fn enroll(arguments: &Enroll, context: &mut Context<'_>) -> Result<An
     let mut piv = Piv::select(transport, Options::default())?;
     check_free(&mut piv, arguments.replace)?;
     let secrets = Secrets::ask(&mut piv, arguments, context)?;
-    // The root's passphrase too, before the card is changed; nothing is held while a person types.
+    // The root's key too, before the card is changed; nothing is held while a person types.
     piv.release()?;
-    let passphrase = context.passphrase().read("Passphrase of the authority's keys: ")?;
-    let issuer = home.signer(Role::HolderRoot, &passphrase)?;
-    drop(passphrase);
+    let issuer = home.signer(Role::HolderRoot, &mut context.keyring)?;
     secrets.resume(&mut piv)?;
 
     let last_try = if arguments.use_last_try { LastTry::Spend } else { LastTry::Keep };

@@ -30,16 +30,14 @@ pub(super) fn run(arguments: &Crl, context: &mut Context<'_>) -> Result<Answer, 
         names.iter().map(|name| NewFile::reserve(&arguments.out.join(name))).collect::<Result<Vec<_>, _>>()
     };
     let mut files = reserve(&expected)?;
-    let passphrase = context.passphrase().read("Passphrase of the authority's keys: ")?;
-    let keys = Keys::open(&home, &ledger.register()?, clock::now()?, &passphrase, context)?;
-    drop(passphrase);
+    let keys = Keys::open(&home, &ledger.register()?, clock::now()?, context)?;
 
     let writing = ledger.begin()?;
     let register = writing.register()?;
     let issued = issue(&home, &writing, &register, &keys, &terms)?;
     let named: Vec<_> = issued.iter().map(|list| list.name.clone()).collect();
     if named != expected {
-        // Somebody else issued lists while the passphrase was typed.
+        // Somebody else issued lists while a secret was typed.
         drop(files);
         files = reserve(&named)?;
     }
@@ -65,19 +63,13 @@ pub(super) struct Keys {
 
 impl Keys {
     /// Opens them.
-    pub(super) fn open(
-        home: &Home,
-        register: &Register,
-        now: Time,
-        passphrase: &str,
-        context: &mut Context<'_>,
-    ) -> Result<Self, Error> {
+    pub(super) fn open(home: &Home, register: &Register, now: Time, context: &mut Context<'_>) -> Result<Self, Error> {
         context.note("Opening the keys …");
-        let list_signer = home.signer(Role::ListSigner, passphrase)?;
+        let list_signer = home.signer(Role::ListSigner, &mut context.keyring)?;
         let mut roots = Vec::new();
         for root in signing_roots(register, now)? {
             if let Some((role, place)) = root.role {
-                roots.push((root.clone(), home.signer_at(role, place, passphrase)?));
+                roots.push((root.clone(), home.signer_at(role, place, &mut context.keyring)?));
             }
         }
         Ok(Self { list_signer, roots })

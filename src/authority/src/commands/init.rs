@@ -1,14 +1,15 @@
 //! `init`: founds an authority.
 
-use super::{Answer, Context};
+use super::{Answer, Context, renew};
 use crate::{
-    args::{Init, KeyAlgorithm},
+    args::{Init, KeyAlgorithm, RoleKey, RsaPadding},
     certs::{self, Lifetime},
     clock,
     error::Error,
     files::NewFolder,
     home::{Home, Role, Settings},
-    keys::{FileKey, Signer, SigningKey},
+    key_uri::KeyPlace,
+    keys::{Keyring, Signer, SigningKey, StoredKey},
     ledger::{Body, Ledger},
     words::{Interval, to_hex},
 };
@@ -16,7 +17,6 @@ use countersign_common::{Certificate, Reason, Time};
 use countersign_pki::{Budget, PathRules, validate_path};
 use serde_json::json;
 use x509_cert::name::Name;
-use zeroize::Zeroizing;
 
 pub(super) fn run(arguments: Init, context: &mut Context<'_>) -> Result<Answer, Error> {
     let now = clock::now()?;
@@ -35,18 +35,28 @@ pub(super) fn run(arguments: Init, context: &mut Context<'_>) -> Result<Answer, 
             return Err(Error::Usage(format!("a signer would outlive its root: shorten {option}")));
         }
     }
+    let places = Places::new(&arguments.key)?;
     let folder = NewFolder::reserve(home)?;
-    let passphrase = context.passphrase().read_new_passphrase("Passphrase for the authority's keys: ")?;
+    if Role::ALL.iter().any(|role| *places.of(*role) == KeyPlace::File) {
+        context.keyring.choose_passphrase()?;
+    }
 
     context.note("Making the keys …");
     let lifetime = |validity: Interval| Lifetime { not_before: now, not_after: now.plus(validity.0.into()) };
-    let signer_algorithm = arguments.signer_algorithm.unwrap_or(arguments.algorithm);
+    let making = |role, algorithm| Making {
+        place: places.of(role),
+        label: key_label(&arguments.organization, role, 1),
+        algorithm,
+        padding: arguments.rsa_padding,
+    };
     let roots = lifetime(arguments.root_validity);
-    let root = |role| found_root(role, &name(role)?, roots, arguments.algorithm, &passphrase);
+    let keyring = &mut context.keyring;
+    let mut root = |role| found_root(role, &name(role)?, roots, &making(role, arguments.algorithm), keyring);
     let (token_root, token_root_key) = root(Role::TokenRoot)?;
     let (holder_root, holder_root_key) = root(Role::HolderRoot)?;
-    let signer = |role, validity| {
-        certify_signer(role, &name(role)?, lifetime(validity), signer_algorithm, &token_root, &passphrase)
+    let signer_algorithm = arguments.signer_algorithm.unwrap_or(arguments.algorithm);
+    let mut signer = |role, validity| {
+        certify_signer(role, &name(role)?, lifetime(validity), &making(role, signer_algorithm), &token_root, keyring)
     };
     let (token_signer, token_signer_key) = signer(Role::TokenSigner, arguments.signer_validity)?;
     let (list_signer, list_signer_key) = signer(Role::ListSigner, arguments.list_signer_validity)?;
@@ -67,7 +77,7 @@ pub(super) fn run(arguments: Init, context: &mut Context<'_>) -> Result<Answer, 
         (Role::ListSigner, &list_signer, list_signer_key),
         (Role::AnchorsSigner, &anchors_signer, anchors_signer_key),
     ];
-    let files: Vec<_> = parts.iter().map(|(role, signer, key)| (*role, signer.certificate(), key.as_str())).collect();
+    let files: Vec<_> = parts.iter().map(|(role, signer, key)| (*role, signer.certificate(), key)).collect();
     Home::write(folder.path(), &settings, &files)?;
     let mut ledger = Ledger::create(&Home::ledger_file(folder.path()))?;
     let writing = ledger.begin()?;
@@ -85,38 +95,77 @@ pub(super) fn run(arguments: Init, context: &mut Context<'_>) -> Result<Answer, 
     writing.commit()?;
     ledger.close()?;
     let signers: Vec<_> = parts.iter().map(|(role, signer, _)| (*role, *signer)).collect();
-    read_back(folder.path(), &passphrase, &signers)?;
+    read_back(folder.path(), &signers, &mut context.keyring)?;
+    // Keys that nobody refers to do less harm than a folder without its keys.
+    context.keyring.keep();
     folder.finish()?;
     answer(home, &arguments.organization, &signers)
 }
 
-/// A root with its encrypted key.
+/// Where each role's key is to be.
+struct Places<'a>(&'a [RoleKey]);
+
+impl<'a> Places<'a> {
+    fn new(keys: &'a [RoleKey]) -> Result<Self, Error> {
+        match keys.iter().enumerate().find(|(place, key)| keys[..*place].iter().any(|other| other.role == key.role)) {
+            Some((_, twice)) => {
+                let whose = twice.role.map_or_else(|| "all".to_owned(), |name| renew::role(name).slug().to_owned());
+                Err(Error::Usage(format!("--key says twice where the key is to be: {whose}")))
+            }
+            None => Ok(Self(keys)),
+        }
+    }
+
+    fn of(&self, role: Role) -> &'a KeyPlace {
+        let stated = |wanted: Option<Role>| self.0.iter().find(|key| key.role.map(renew::role) == wanted);
+        stated(Some(role)).or_else(|| stated(None)).map_or(&KeyPlace::File, |key| &key.place)
+    }
+}
+
+/// How a key in hardware is called there.
+pub(super) fn key_label(organization: &str, role: Role, place: usize) -> String {
+    format!("{organization} {}", role.file_name(place))
+}
+
+/// What key is to be made, and where.
+pub(super) struct Making<'a> {
+    pub(super) place: &'a KeyPlace,
+    pub(super) label: String,
+    pub(super) algorithm: KeyAlgorithm,
+    pub(super) padding: RsaPadding,
+}
+
+impl Making<'_> {
+    fn make(&self, keyring: &mut Keyring) -> Result<(Box<dyn SigningKey>, StoredKey), Error> {
+        keyring.make(self.place, &self.label, self.algorithm, self.padding)
+    }
+}
+
+/// A root with what is kept of its key.
 pub(super) fn found_root(
     role: Role,
     name: &Name,
     lifetime: Lifetime,
-    algorithm: KeyAlgorithm,
-    passphrase: &str,
-) -> Result<(Signer, Zeroizing<String>), Error> {
-    let key = FileKey::generate(algorithm)?;
-    let encrypted = key.encrypt(passphrase)?;
-    let certificate = certs::root(role.certified_as(), name, lifetime, &key)?;
-    Ok((Signer::new(certificate, Box::new(key))?, encrypted))
+    making: &Making<'_>,
+    keyring: &mut Keyring,
+) -> Result<(Signer, StoredKey), Error> {
+    let (key, stored) = making.make(keyring)?;
+    let certificate = certs::root(role.certified_as(), name, lifetime, &*key)?;
+    Ok((Signer::new(certificate, key)?, stored))
 }
 
-/// A signer under a root, with its encrypted key.
+/// A signer under a root, with what is kept of its key.
 pub(super) fn certify_signer(
     role: Role,
     name: &Name,
     lifetime: Lifetime,
-    algorithm: KeyAlgorithm,
+    making: &Making<'_>,
     root: &Signer,
-    passphrase: &str,
-) -> Result<(Signer, Zeroizing<String>), Error> {
-    let key = FileKey::generate(algorithm)?;
-    let encrypted = key.encrypt(passphrase)?;
-    let certificate = certs::issue(role.certified_as(), name, lifetime, SigningKey::spki(&key), root)?;
-    Ok((Signer::new(certificate, Box::new(key))?, encrypted))
+    keyring: &mut Keyring,
+) -> Result<(Signer, StoredKey), Error> {
+    let (key, stored) = making.make(keyring)?;
+    let certificate = certs::issue(role.certified_as(), name, lifetime, key.spki(), root)?;
+    Ok((Signer::new(certificate, key)?, stored))
 }
 
 /// What the verifiers will ask of a signer's certificate, asked now.
@@ -151,10 +200,10 @@ pub(super) fn verify_root(der: &[u8], now: Time) -> Result<(), Error> {
 }
 
 /// Distrusts the disk: every key must open again and fit its certificate.
-fn read_back(folder: &std::path::Path, passphrase: &str, signers: &[(Role, &Signer)]) -> Result<(), Error> {
+fn read_back(folder: &std::path::Path, signers: &[(Role, &Signer)], keyring: &mut Keyring) -> Result<(), Error> {
     let home = Home::open(folder)?;
     for (role, signer) in signers {
-        if home.signer(*role, passphrase)?.certificate() != signer.certificate() {
+        if home.signer(*role, keyring)?.certificate() != signer.certificate() {
             return Err(Error::NotWhatWasMeant);
         }
     }

@@ -30,7 +30,7 @@ pub(super) fn run(arguments: Issue, context: &mut Context<'_>) -> Result<Answer,
     let new_salt = Octets(random::octets()?);
     let mut ledger = home.ledger()?;
 
-    // Everything but the signature, so that nobody types a passphrase in vain.
+    // Everything but the signature, so that nobody types a secret in vain.
     let writing = ledger.begin()?;
     let identity = identify(&plan, &writing, new_id, new_salt)?;
     if writing.is_revoked(&digest(&certificates.token_signer))? {
@@ -44,9 +44,7 @@ pub(super) fn run(arguments: Issue, context: &mut Context<'_>) -> Result<Answer,
     }
     let path = plan.out.clone().unwrap_or_else(|| default_path(&plan, &identity));
     let file = NewFile::reserve(&path)?;
-    let passphrase = context.passphrase().read("Passphrase of the authority's keys: ")?;
-    let signer = home.signer(Role::TokenSigner, &passphrase)?;
-    drop(passphrase);
+    let signer = home.signer(Role::TokenSigner, &mut context.keyring)?;
     // Typing took its time.
     let now = clock::now()?;
 

@@ -16,6 +16,7 @@ mod revoke;
 use crate::{
     args::{AnchorsCommand, CardCommand, Cli, Command, Global, LedgerCommand, RevokeCommand},
     error::Error,
+    keys::Keyring,
     lint::Finding,
     prompt::Source,
 };
@@ -35,12 +36,15 @@ pub(crate) struct Answer {
 /// What every command is given.
 pub(crate) struct Context<'a> {
     pub(crate) global: &'a Global,
+    pub(crate) keyring: Keyring,
     notes: &'a mut dyn Write,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(global: &'a Global, notes: &'a mut dyn Write) -> Self {
-        Self { global, notes }
+        let passphrase = Source { descriptor: global.passphrase_fd, option: "--passphrase-fd" };
+        let pins = Source { descriptor: global.key_pin_fd, option: "--key-pin-fd" };
+        Self { global, keyring: Keyring::new(passphrase, pins), notes }
     }
 
     /// Tells a person how it is going.

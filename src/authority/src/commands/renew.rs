@@ -7,6 +7,7 @@ use crate::{
     clock,
     error::Error,
     home::{Home, Role},
+    key_uri::KeyPlace,
     ledger::Body,
     words::{digest, to_hex},
 };
@@ -23,21 +24,28 @@ pub(super) fn run(arguments: &Renew, context: &mut Context<'_>) -> Result<Answer
     let place = home.place(role) + 1;
     let name = certs::own_name(&role.common_name(place), home.organization())?;
     lifetime(&home, role, arguments, clock::now()?)?;
-    // A key that is there opens with the passphrase that all of them have.
     let issuing_role = if role.collection().is_some() { role } else { Role::TokenRoot };
-    let passphrase = context.passphrase().read("Passphrase of the authority's keys: ")?;
-    let issuer = home.signer(issuing_role, &passphrase)?;
+    let issuer = home.signer(issuing_role, &mut context.keyring)?;
+    if arguments.key == KeyPlace::File {
+        home.open_passphrase(&mut context.keyring)?;
+    }
 
     context.note("Making the key …");
     // Typing took its time.
     let now = clock::now()?;
     let lifetime = lifetime(&home, role, arguments, now)?;
+    let making = init::Making {
+        place: &arguments.key,
+        label: init::key_label(home.organization(), role, place),
+        algorithm: arguments.algorithm,
+        padding: arguments.rsa_padding,
+    };
     let (signer, key) = if role.collection().is_some() {
-        let (signer, key) = init::found_root(role, &name, lifetime, arguments.algorithm, &passphrase)?;
+        let (signer, key) = init::found_root(role, &name, lifetime, &making, &mut context.keyring)?;
         init::verify_root(signer.certificate(), now)?;
         (signer, key)
     } else {
-        let made = init::certify_signer(role, &name, lifetime, arguments.algorithm, &issuer, &passphrase)?;
+        let made = init::certify_signer(role, &name, lifetime, &making, &issuer, &mut context.keyring)?;
         init::verify_signer(role, made.0.certificate(), issuer.certificate(), now)?;
         made
     };
@@ -56,11 +64,13 @@ pub(super) fn run(arguments: &Renew, context: &mut Context<'_>) -> Result<Answer
             certificate: to_hex(signer.certificate()),
         },
     )?;
+    // A key that nobody refers to does less harm than an entry without its key.
+    context.keyring.keep();
     writing.commit()?;
     answer(role, signer.certificate(), sequence)
 }
 
-fn role(name: RoleName) -> Role {
+pub(super) fn role(name: RoleName) -> Role {
     match name {
         RoleName::TokenSigner => Role::TokenSigner,
         RoleName::ListSigner => Role::ListSigner,

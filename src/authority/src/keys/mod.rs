@@ -1,8 +1,14 @@
-//! Keys that sign: in a file today, on a card or an HSM behind the same trait.
+//! Keys that sign: in a file or in hardware, behind one trait.
 
 mod file;
+mod hsm;
+mod hsm_error;
+mod keyring;
+mod pkcs11;
 
 pub(crate) use file::FileKey;
+pub use hsm_error::HsmError;
+pub(crate) use keyring::{Keyring, StoredKey};
 
 use crate::error::Error;
 use countersign_common::{Certificate, PublicKey, SignatureAlgorithm};

@@ -3,6 +3,7 @@
 mod bundling;
 mod card;
 mod founding;
+mod hardware;
 mod inspecting;
 mod issuing;
 mod revoking;
