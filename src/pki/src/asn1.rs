@@ -72,6 +72,7 @@ mod tests {
             (&[0, 0x80], Some(128)),
             (&[1, 0, 0, 0, 0], Some(u32::MAX)),
             (&[0x7f; 20], Some(u32::MAX)),
+            (&[0x80], None),
             (&[], None),
             (&[0xff], None),
             (&[0, 1], None),

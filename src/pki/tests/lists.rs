@@ -16,6 +16,7 @@ use countersign_testpki::{
     },
     der::{bits, boolean, edit, generalized_time, integer, members, octets, sequence, tlv, utc_time},
 };
+use sha2::Digest as _;
 use std::{
     cmp::Ordering,
     sync::atomic::{AtomicUsize, Ordering::SeqCst},
@@ -535,5 +536,103 @@ fn cut_and_damaged_lists_are_refused_or_read_but_never_panic() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn an_entry_has_at_most_16_kib_and_what_stands_behind_the_entries_64() {
+    let whole = |list: &List| RevocationList::from_der(&signed(list)).err();
+    // The content of an entry: serial number, date, extensions with what fills them.
+    let filled = |room: usize| extension("1.3.6.1.4.1.32473.9", false, &tlv(0x04, &[&vec![0; room]]));
+    let content = |room| members(&entry(&integer(5), DATE, &[filled(room)])).concat().len();
+    let room = 16_000 + 16 * 1024 - content(16_000);
+    assert_eq!(content(room), 16 * 1024);
+    assert_eq!(whole(&list().entry(&integer(5), DATE, &[filled(room)])), None);
+    let refused = Some(PathErrorKind::MalformedList("entry larger than 16 KiB"));
+    assert_eq!(whole(&list().entry(&integer(5), DATE, &[filled(room + 1)])), refused);
+
+    let behind = |der: &[u8]| {
+        let parts = members(der);
+        members(&parts[0]).last().unwrap().len() + parts[1].len() + parts[2].len()
+    };
+    // A signature whose length does not vary.
+    let with = |room: usize| list().extension(filled(room)).sign(&Key::rsa_2048());
+    let room = 65_000 + 64 * 1024 - behind(&with(65_000));
+    assert_eq!(behind(&with(room)), 64 * 1024);
+    assert_eq!(RevocationList::from_der(&with(room)).err(), None);
+    let refused = RevocationList::from_der(&with(room + 1)).err();
+    assert_eq!(refused, Some(PathErrorKind::MalformedList("crlExtensions")));
+}
+
+#[test]
+fn what_entries_and_extensions_may_not_say() {
+    let with =
+        |extensions: &[Vec<u8>]| RevocationList::from_der(&signed(&list().entry(&integer(5), DATE, extensions))).err();
+    let malformed = |part| Some(PathErrorKind::MalformedList(part));
+    let date = || invalidity_date("2025-05-05T00:00:00Z");
+    assert_eq!(with(&[date(), reason(1)]), None);
+    assert_eq!(with(&[date(), date()]), malformed("crlEntryExtensions"));
+    assert_eq!(with(&[reason(1), reason(1)]), malformed("crlEntryExtensions"));
+    let stated = |value: &[u8]| with(&[extension("2.5.29.24", false, value)]);
+    let right = generalized_time("2025-05-05T00:00:00Z");
+    assert_eq!(stated(&right), None);
+    assert_eq!(stated(&[&right[..], &[5, 0]].concat()), malformed("invalidityDate"));
+    assert_eq!(stated(&tlv(0x18, &[b"20250505000000.5Z"])), malformed("invalidityDate"));
+    // DER writes TRUE as ff, and FALSE, where it is the default, not at all.
+    for critical in [0, 1] {
+        let one = edit(&date(), |parts| parts.insert(1, tlv(0x01, &[&[critical]])));
+        assert_eq!(with(&[one]), malformed("crlEntryExtensions"), "{critical}");
+    }
+    let point = |name: &[Vec<u8>]| {
+        let made = list().extension(issuing_point(&[indirect()])).entry(&integer(5), DATE, name);
+        RevocationList::from_der(&signed(&made)).err()
+    };
+    let name = || certificate_issuer(&issuer().name);
+    assert_eq!(point(&[name()]), None);
+    assert_eq!(point(&[name(), name()]), malformed("crlEntryExtensions"));
+    assert_eq!(point(&[criticality_turned(&name())]), malformed("certificateIssuer"));
+    let email = extension("2.5.29.29", true, &sequence(&[&tlv(0x81, &[b"a@example.org"])]));
+    assert_eq!(point(&[email]), malformed("certificateIssuer"));
+}
+
+#[test]
+fn serial_numbers_and_lengths_are_as_short_as_can_be() {
+    let with = |serial: &[u8]| RevocationList::from_der(&signed(&list().entry(&tlv(2, &[serial]), DATE, &[]))).err();
+    for serial in [&[5][..], &[0, 0x80], &[0xff], &[0xff, 0x7f], &[0x80]] {
+        assert_eq!(with(serial), None, "{serial:02x?}");
+    }
+    for serial in [&[][..], &[0, 5], &[0xff, 0x80], &[0xff, 0xff]] {
+        assert_eq!(with(serial), Some(PathErrorKind::MalformedList("revokedCertificates")), "{serial:02x?}");
+    }
+    // The whole list with a length of three octets where two do.
+    let der = list().sign(&Key::rsa_2048());
+    let padded = [&[0x30, 0x83, 0][..], &der[2..]].concat();
+    assert_eq!(der[1], 0x82);
+    let refused = RevocationList::from_der(&padded).err();
+    assert_eq!(refused, Some(PathErrorKind::MalformedList("not a DER CertificateList")));
+}
+
+#[test]
+fn the_frame_of_a_list() {
+    let refusal = |der: &[u8]| RevocationList::from_der(der).err();
+    let same_day = list().dates("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z");
+    assert_eq!(refusal(&signed(&same_day)), None);
+    let named = extension("2.5.29.18", true, &sequence(&[&uri("https://example.org")]));
+    assert_eq!(refusal(&signed(&list().extension(named))), None);
+    let der = signed(&list());
+    let read = RevocationList::from_der(&der).unwrap();
+    assert_eq!(read.digest()[..], sha2::Sha256::digest(&der)[..]);
+    let body = Some(PathErrorKind::MalformedList("tbsCertList"));
+    assert_eq!(refusal(&edit(&der, |parts| parts.truncate(1))), body);
+    assert_eq!(refusal(&edit(&der, |parts| parts[0][0] = 0x31)), body);
+    // Too short for anything that an index begins with.
+    let index = read.index().unwrap();
+    for length in [0, 7, 8, 100, 150] {
+        let cut = &index[..length];
+        assert_eq!(
+            RevocationList::open(&&der[..], &cut).err(),
+            Some(PathErrorKind::IndexRefused("damaged")),
+            "{length}"
+        );
     }
 }

@@ -244,3 +244,34 @@ pub(super) fn time(value: Value<'_>) -> Option<Time> {
     let tag = if value.tag == UTC_TIME { Tag::UtcTime } else { Tag::GeneralizedTime };
     AnyRef::new(tag, value.content).ok().and_then(Time::from_asn1)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_the_graver_counts_and_of_two_alike_the_earlier() {
+        use RevocationReason::{CertificateHold, KeyCompromise, RemoveFromCrl, Superseded, Unspecified};
+        let revoked = |reason, date: &str| Revoked { reason, date: date.parse().unwrap(), invalidity_date: None };
+        let (early, late) = ("2026-01-01", "2026-02-01");
+        let ascending = [RemoveFromCrl, CertificateHold, Superseded, KeyCompromise];
+        for (place, graver) in ascending.into_iter().enumerate() {
+            for lesser in &ascending[..place] {
+                let (one, other) = (revoked(graver, late), revoked(*lesser, early));
+                assert_eq!(one.graver(Some(other)), one);
+                assert_eq!(other.graver(Some(one)), one);
+            }
+        }
+        let (one, other) = (revoked(KeyCompromise, early), revoked(Unspecified, late));
+        assert_eq!(one.graver(Some(other)), one);
+        assert_eq!(other.graver(Some(one)), one);
+        let (one, other) = (revoked(KeyCompromise, early), revoked(Unspecified, early));
+        assert_eq!(other.graver(Some(one)), one, "the same whichever comes first");
+        assert_eq!(one.graver(Some(other)), one);
+        let dated = Revoked { invalidity_date: Some(one.date), ..one };
+        assert_eq!(one.graver(Some(dated)), one, "of two alike in all that counts the first");
+        assert_eq!(one.graver(None), one);
+        assert_eq!(KeyCompromise.to_string(), "keyCompromise");
+    }
+}
