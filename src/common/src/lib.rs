@@ -29,6 +29,7 @@ mod holder;
 mod limits;
 mod lists;
 mod machine;
+pub mod merkle;
 pub mod oid;
 mod reason;
 mod reason_code;
