@@ -15,9 +15,10 @@ use std::{
 };
 
 /// Documents with commands, how many they have at least, so that none is lost unnoticed, and what they take for granted.
-const DOCUMENTS: [(&str, usize, &str); 5] = [
+const DOCUMENTS: [(&str, usize, &str); 6] = [
     ("README.md", 12, "true"),
     ("docs/guide.md", 25, GUIDE_SETTING),
+    ("docs/ledger.md", 5, LEDGER_SETTING),
     ("docs/path.md", 2, PATH_SETTING),
     ("docs/profile.md", 2, PROFILE_SETTING),
     ("docs/revocation.md", 18, REVOCATION_SETTING),
@@ -34,6 +35,13 @@ const REVOCATION_SETTING: &str = r#"
     countersign-authority card enroll --subject "CN=Robin Example,O=Example Works" &&
     countersign-authority ledger show 3 --export robin.pem &&
     countersign-authority --home second init --organization "Example Works"
+"#;
+
+/// An authority that has issued a token.
+const LEDGER_SETTING: &str = r#"
+    countersign-authority init --organization "Example Works" &&
+    countersign-authority issue --customer acme --customer-name "Acme Power" --product control-room \
+        --activate-within 30d --out acme.token.pem
 "#;
 
 /// The demonstration PKI with one certificate.
@@ -121,21 +129,23 @@ fn matches(expected: &str, line: &str) -> bool {
 fn stand_ins(folder: &Path) -> PathBuf {
     let programs = folder.join("programs");
     fs::create_dir(&programs).unwrap();
-    let (passphrase, pin) = (programs.join("passphrase"), programs.join("pin"));
+    let [passphrase, pin, ledger] = ["passphrase", "pin", "ledger-passphrase"].map(|name| programs.join(name));
     fs::write(&passphrase, "correct horse battery staple\n").unwrap();
+    fs::write(&ledger, "another one for the ledger\n").unwrap();
     fs::write(&pin, "123456\n").unwrap();
     let script = |real: &str, global: &str| {
         format!(
             "#!/bin/sh\ncase \" $* \" in *' enroll '*|*' activate '*) set -- \"$@\" --pin-fd 8;; esac\n\
-             exec '{real}' {global} \"$@\" 7<'{}' 8<'{}'\n",
+             exec '{real}' {global} \"$@\" 7<'{}' 8<'{}' 9<'{}'\n",
             passphrase.display(),
-            pin.display()
+            pin.display(),
+            ledger.display()
         )
     };
     // A recorded machine, since the one that runs the tests may have nothing to be recognised by.
     let machine = format!("--dangerous-machine-root '{}/fixtures/machines/press-7'", env!("CARGO_MANIFEST_DIR"));
     for (name, content) in [
-        ("countersign-authority", script(env!("CARGO_BIN_EXE_countersign-authority"), "--passphrase-fd 7")),
+        ("countersign-authority", script(env!("CARGO_BIN_EXE_countersign-authority"), "--passphrase-fd 7 --ledger-passphrase-fd 9")),
         ("countersign-verifier", script(env!("CARGO_BIN_EXE_countersign-verifier"), &machine)),
     ] {
         let path = programs.join(name);

@@ -18,6 +18,13 @@ impl Error {
             Self::AuthorityDamaged { .. } | Self::KeyFile { .. } | Self::LedgerDamaged(_) => {
                 "restore the authority's folder from its backup, and find out who changed it".to_owned()
             }
+            Self::LedgerAltered(_) | Self::NotTheSignedTree { .. } | Self::KeptHead { .. } => {
+                "sign and issue nothing with this ledger; compare it with its backup, and find out who changed it"
+                    .to_owned()
+            }
+            Self::PassphrasesSame => {
+                "choose another one, which those who issue do not know; nothing was written".to_owned()
+            }
             Self::FileExists(_) => "nothing is overwritten: name another file, or move this one away".to_owned(),
             Self::File { fault, .. } => match fault.kind() {
                 std::io::ErrorKind::NotFound => "check the spelling, and that the folder exists".to_owned(),

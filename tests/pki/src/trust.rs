@@ -2,7 +2,8 @@
 
 use crate::{
     certificates::{
-        DIGITAL_SIGNATURE, EKU_ANCHORS_SIGNING, EKU_LIST_SIGNING, Identity, Request, extended_key_usage, key_usage,
+        DIGITAL_SIGNATURE, EKU_ANCHORS_SIGNING, EKU_LEDGER_SIGNING, EKU_LIST_SIGNING, Identity, Request,
+        extended_key_usage, key_usage,
     },
     keys::Key,
     objects::{Cms, seed, time},
@@ -22,6 +23,8 @@ pub const CONTENT_TOKEN_LIST: &str = "1.3.6.1.4.1.32473.2026.1.3";
 pub const CONTENT_ANCHORS: &str = "1.3.6.1.4.1.32473.2026.1.4";
 /// Content type of a manifest.
 pub const CONTENT_MANIFEST: &str = "1.3.6.1.4.1.32473.2026.1.5";
+/// Content type of a tree head.
+pub const CONTENT_TREE_HEAD: &str = "1.3.6.1.4.1.32473.2026.1.6";
 /// The date of the example token list.
 pub const LISTED: &str = "2026-06-01T00:00:00Z";
 
@@ -33,6 +36,11 @@ pub fn list_signer(name: &str, root: &Identity) -> Identity {
 /// Who signs anchors updates, certified by a root.
 pub fn anchors_signer(name: &str, root: &Identity) -> Identity {
     signer(name, EKU_ANCHORS_SIGNING, root)
+}
+
+/// Who signs heads of the ledger's tree, certified by a root.
+pub fn ledger_signer(name: &str, root: &Identity) -> Identity {
+    signer(name, EKU_LEDGER_SIGNING, root)
 }
 
 fn signer(name: &str, usage: &str, root: &Identity) -> Identity {

@@ -10,6 +10,7 @@ use crate::{
     home::{Home, Role, Settings},
     keys::{FileKey, Signer, SigningKey},
     ledger::{Body, Ledger},
+    prompt::Secret,
     words::{Interval, to_hex},
 };
 use countersign_common::{Certificate, Reason, Time};
@@ -30,6 +31,7 @@ pub(super) fn run(arguments: Init, context: &mut Context<'_>) -> Result<Answer, 
         ("--signer-validity", arguments.signer_validity),
         ("--list-signer-validity", arguments.list_signer_validity),
         ("--anchors-signer-validity", arguments.anchors_signer_validity),
+        ("--ledger-signer-validity", arguments.ledger_signer_validity),
     ] {
         if validity.0 > arguments.root_validity.0 {
             return Err(Error::Usage(format!("a signer would outlive its root: shorten {option}")));
@@ -37,6 +39,7 @@ pub(super) fn run(arguments: Init, context: &mut Context<'_>) -> Result<Answer, 
     }
     let folder = NewFolder::reserve(home)?;
     let passphrase = context.passphrase().read_new_passphrase("Passphrase for the authority's keys: ")?;
+    let ledger_passphrase = ledger_passphrase(context, &passphrase)?;
 
     context.note("Making the keys …");
     let lifetime = |validity: Interval| Lifetime { not_before: now, not_after: now.plus(validity.0.into()) };
@@ -45,15 +48,20 @@ pub(super) fn run(arguments: Init, context: &mut Context<'_>) -> Result<Answer, 
     let root = |role| found_root(role, &name(role)?, roots, arguments.algorithm, &passphrase);
     let (token_root, token_root_key) = root(Role::TokenRoot)?;
     let (holder_root, holder_root_key) = root(Role::HolderRoot)?;
+    let of_role = |role| if role == Role::LedgerSigner { &ledger_passphrase } else { &passphrase };
     let signer = |role, validity| {
-        certify_signer(role, &name(role)?, lifetime(validity), signer_algorithm, &token_root, &passphrase)
+        certify_signer(role, &name(role)?, lifetime(validity), signer_algorithm, &token_root, of_role(role))
     };
     let (token_signer, token_signer_key) = signer(Role::TokenSigner, arguments.signer_validity)?;
     let (list_signer, list_signer_key) = signer(Role::ListSigner, arguments.list_signer_validity)?;
     let (anchors_signer, anchors_signer_key) = signer(Role::AnchorsSigner, arguments.anchors_signer_validity)?;
-    for (role, signer) in
-        [(Role::TokenSigner, &token_signer), (Role::ListSigner, &list_signer), (Role::AnchorsSigner, &anchors_signer)]
-    {
+    let (ledger_signer, ledger_signer_key) = signer(Role::LedgerSigner, arguments.ledger_signer_validity)?;
+    for (role, signer) in [
+        (Role::TokenSigner, &token_signer),
+        (Role::ListSigner, &list_signer),
+        (Role::AnchorsSigner, &anchors_signer),
+        (Role::LedgerSigner, &ledger_signer),
+    ] {
         verify_signer(role, signer.certificate(), token_root.certificate(), now)?;
     }
     verify_roots(&token_root, &holder_root, &token_signer, now)?;
@@ -66,6 +74,7 @@ pub(super) fn run(arguments: Init, context: &mut Context<'_>) -> Result<Answer, 
         (Role::TokenSigner, &token_signer, token_signer_key),
         (Role::ListSigner, &list_signer, list_signer_key),
         (Role::AnchorsSigner, &anchors_signer, anchors_signer_key),
+        (Role::LedgerSigner, &ledger_signer, ledger_signer_key),
     ];
     let files: Vec<_> = parts.iter().map(|(role, signer, key)| (*role, signer.certificate(), key.as_str())).collect();
     Home::write(folder.path(), &settings, &files)?;
@@ -80,14 +89,22 @@ pub(super) fn run(arguments: Init, context: &mut Context<'_>) -> Result<Answer, 
             token_signer: to_hex(token_signer.certificate()),
             list_signer: to_hex(list_signer.certificate()),
             anchors_signer: to_hex(anchors_signer.certificate()),
+            ledger_signer: to_hex(ledger_signer.certificate()),
         },
     )?;
     writing.commit()?;
     ledger.close()?;
     let signers: Vec<_> = parts.iter().map(|(role, signer, _)| (*role, *signer)).collect();
-    read_back(folder.path(), &passphrase, &signers)?;
+    read_back(folder.path(), &of_role, &signers)?;
     folder.finish()?;
     answer(home, &arguments.organization, &signers)
+}
+
+/// A new passphrase for the ledger signer. Whoever issues must not be able to sign for the ledger.
+pub(super) fn ledger_passphrase(context: &Context<'_>, other: &str) -> Result<Secret, Error> {
+    let question = "Passphrase for the ledger signer's key, another one: ";
+    let passphrase = context.ledger_passphrase().read_new_passphrase(question)?;
+    if *passphrase == *other { Err(Error::PassphrasesSame) } else { Ok(passphrase) }
 }
 
 /// A root with its encrypted key.
@@ -151,10 +168,14 @@ pub(super) fn verify_root(der: &[u8], now: Time) -> Result<(), Error> {
 }
 
 /// Distrusts the disk: every key must open again and fit its certificate.
-fn read_back(folder: &std::path::Path, passphrase: &str, signers: &[(Role, &Signer)]) -> Result<(), Error> {
+fn read_back<'p>(
+    folder: &std::path::Path,
+    passphrase: &dyn Fn(Role) -> &'p Secret,
+    signers: &[(Role, &Signer)],
+) -> Result<(), Error> {
     let home = Home::open(folder)?;
     for (role, signer) in signers {
-        if home.signer(*role, passphrase)?.certificate() != signer.certificate() {
+        if home.signer(*role, passphrase(*role))?.certificate() != signer.certificate() {
             return Err(Error::NotWhatWasMeant);
         }
     }
@@ -171,7 +192,7 @@ fn answer(home: &std::path::Path, organization: &str, signers: &[(Role, &Signer)
         document[role.slug().replace('-', "_")] = countersign_report::certificate(&certificate);
     }
     text += &format!(
-        "\nnext: build {} into the product; keep a backup of the folder, and the passphrase apart from it\n",
+        "\nnext: build {} into the product; keep a backup of the folder, and the passphrases apart from it and each other\n",
         home.join("anchors.pem").display()
     );
     Ok(Answer { text, json: json!({ "authority": document }), warnings: Vec::new() })

@@ -12,6 +12,7 @@ mod manual;
 mod receive;
 mod renew;
 mod revoke;
+mod tree;
 
 use crate::{
     args::{AnchorsCommand, CardCommand, Cli, Command, Global, LedgerCommand, RevokeCommand},
@@ -53,6 +54,11 @@ impl<'a> Context<'a> {
     fn passphrase(&self) -> Source {
         Source { descriptor: self.global.passphrase_fd, option: "--passphrase-fd" }
     }
+
+    /// Where the passphrase of the ledger signer comes from: nobody who issues needs to know it.
+    fn ledger_passphrase(&self) -> Source {
+        Source { descriptor: self.global.ledger_passphrase_fd, option: "--ledger-passphrase-fd" }
+    }
 }
 
 /// Carries out a command.
@@ -82,6 +88,8 @@ pub(crate) fn run(cli: Cli, notes: &mut dyn Write) -> Result<Answer, Error> {
         Command::Ledger { command: LedgerCommand::Show { id, export } } => {
             ledger::show(&id, export.as_deref(), &context)
         }
+        Command::Ledger { command: LedgerCommand::Sign { out } } => tree::sign(&out, &mut context),
+        Command::Ledger { command: LedgerCommand::Verify { head } } => tree::verify(head.as_deref(), &mut context),
         Command::Completions { shell } => Ok(manual::completions(shell)),
         Command::Man { folder } => manual::pages(&folder),
     }

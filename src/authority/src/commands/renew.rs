@@ -27,6 +27,8 @@ pub(super) fn run(arguments: &Renew, context: &mut Context<'_>) -> Result<Answer
     let issuing_role = if role.collection().is_some() { role } else { Role::TokenRoot };
     let passphrase = context.passphrase().read("Passphrase of the authority's keys: ")?;
     let issuer = home.signer(issuing_role, &passphrase)?;
+    let passphrase =
+        if role == Role::LedgerSigner { init::ledger_passphrase(context, &passphrase)? } else { passphrase };
 
     context.note("Making the key …");
     // Typing took its time.
@@ -65,6 +67,7 @@ fn role(name: RoleName) -> Role {
         RoleName::TokenSigner => Role::TokenSigner,
         RoleName::ListSigner => Role::ListSigner,
         RoleName::AnchorsSigner => Role::AnchorsSigner,
+        RoleName::LedgerSigner => Role::LedgerSigner,
         RoleName::TokenRoot => Role::TokenRoot,
         RoleName::HolderRoot => Role::HolderRoot,
     }
@@ -74,7 +77,7 @@ fn role(name: RoleName) -> Role {
 fn lifetime(home: &Home, role: Role, arguments: &Renew, now: Time) -> Result<Lifetime, Error> {
     let usual = match role {
         Role::TokenRoot | Role::HolderRoot => 20 * YEAR,
-        Role::TokenSigner | Role::ListSigner => 3 * YEAR,
+        Role::TokenSigner | Role::ListSigner | Role::LedgerSigner => 3 * YEAR,
         Role::AnchorsSigner => 15 * YEAR,
     };
     let not_after = now.plus(arguments.validity.map_or(usual, |validity| validity.0.into()));
@@ -106,6 +109,7 @@ fn answer(role: Role, der: &[u8], sequence: i64) -> Result<Answer, Error> {
              forged"
         }
         Role::AnchorsSigner => "name it in the next update: countersign-authority anchors update --signer",
+        Role::LedgerSigner => "sign the ledger with it: countersign-authority ledger sign",
     };
     let text = format!(
         "Renewed the {} (entry {sequence} of the ledger):\n{}\nnext: {next}\n",
