@@ -145,7 +145,10 @@ fn stand_ins(folder: &Path) -> PathBuf {
     // A recorded machine, since the one that runs the tests may have nothing to be recognised by.
     let machine = format!("--dangerous-machine-root '{}/fixtures/machines/press-7'", env!("CARGO_MANIFEST_DIR"));
     for (name, content) in [
-        ("countersign-authority", script(env!("CARGO_BIN_EXE_countersign-authority"), "--passphrase-fd 7 --ledger-passphrase-fd 9")),
+        (
+            "countersign-authority",
+            script(env!("CARGO_BIN_EXE_countersign-authority"), "--passphrase-fd 7 --ledger-passphrase-fd 9"),
+        ),
         ("countersign-verifier", script(env!("CARGO_BIN_EXE_countersign-verifier"), &machine)),
     ] {
         let path = programs.join(name);

@@ -9,7 +9,7 @@ use crate::{
     objects::{Cms, seed, time},
 };
 use countersign_common::{
-    Octets,
+    Octets, TreeHead,
     anchors_update::{AnchorEntry, AnchorsUpdate},
     bundle::{Bundle, Manifest, PartEntry, PartKind},
     token_list::{RevokedToken, TokenList, TokenRevocation},
@@ -71,6 +71,11 @@ pub fn revoked(id: Octets<16>, reason: TokenRevocation, date: &str) -> RevokedTo
 /// A signed token list, dated as it says.
 pub fn token_list(signer: &Identity, body: &TokenList) -> Vec<u8> {
     Cms::new(CONTENT_TOKEN_LIST, body.to_der().unwrap(), signer, &body.this_update.0.to_string()).build()
+}
+
+/// A signed head of the ledger's tree, dated as it says.
+pub fn tree_head(signer: &Identity, body: &TreeHead) -> Vec<u8> {
+    Cms::new(CONTENT_TREE_HEAD, body.to_der().unwrap(), signer, &body.time.0.to_string()).build()
 }
 
 /// An anchors update that names certificates, those who may sign the next one, and how many must.

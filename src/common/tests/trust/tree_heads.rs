@@ -5,7 +5,7 @@ use countersign_common::{Extension, Octets, SignedObject, TreeHead};
 use countersign_testpki::{
     Identity,
     objects::{Cms, time},
-    trust::{CONTENT_TOKEN_LIST, CONTENT_TREE_HEAD, anchors_signer, ledger_signer},
+    trust::{CONTENT_TOKEN_LIST, CONTENT_TREE_HEAD, anchors_signer, ledger_signer, tree_head},
 };
 use der::{Encode, asn1::ObjectIdentifier};
 
@@ -29,14 +29,14 @@ fn verify(site: &Site, der: &[u8]) -> &'static str {
 fn a_head_is_signed_by_the_ledger_signer_and_nobody_else() {
     let site = Site::new();
     let signer = ledger_signer("Ledger Signer", &site.cast.token_root);
-    let der = sign(&head(), &signer, CONTENT_TREE_HEAD);
+    let der = tree_head(&signer, &head());
     let anchors = site.anchors();
     assert_eq!(TreeHead::verify(&SignedObject::from_der(&der).unwrap(), &anchors), Ok(head()));
     assert_eq!(verify(&site, &sign(&head(), &signer, CONTENT_TOKEN_LIST)), "CS-1005");
     let stranger = ledger_signer("Ledger Signer", &site.cast.holder_root);
     let officer = anchors_signer("Officer", &site.cast.token_root);
     for other in [&stranger, &officer, &site.list_signer, &site.cast.token_signer] {
-        assert_ne!(verify(&site, &sign(&head(), other, CONTENT_TREE_HEAD)), "CS-0001");
+        assert_ne!(verify(&site, &tree_head(other, &head())), "CS-0001");
     }
 }
 
@@ -68,7 +68,7 @@ fn a_head_outside_its_limits_is_refused() {
 #[test]
 fn a_head_with_any_octet_changed_is_refused() {
     let site = Site::new();
-    let der = sign(&head(), &ledger_signer("Ledger Signer", &site.cast.token_root), CONTENT_TREE_HEAD);
+    let der = tree_head(&ledger_signer("Ledger Signer", &site.cast.token_root), &head());
     let mut changed = der.clone();
     for place in 0..der.len() {
         changed[place] ^= 1;
