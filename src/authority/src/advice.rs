@@ -19,8 +19,7 @@ impl Error {
                 "restore the authority's folder from its backup, and find out who changed it".to_owned()
             }
             Self::LedgerAltered(_) | Self::NotTheSignedTree { .. } | Self::KeptHead { .. } => {
-                "sign and issue nothing with this ledger; compare it with its backup, and find out who changed it"
-                    .to_owned()
+                "issue nothing with it; compare the ledger with its backup, and find out who changed it".to_owned()
             }
             Self::PassphrasesSame => {
                 "choose another one, which those who issue do not know; nothing was written".to_owned()
@@ -45,7 +44,9 @@ impl Error {
             Self::Descriptor { number, .. } => {
                 format!("open it for the command, as in {number}< FILE or {number}<<< …")
             }
-            Self::WrongPassphrase => "type it again; the passphrase is the one given at init".to_owned(),
+            Self::WrongPassphrase => {
+                "type it again; it was given at init, and the ledger signer has one of its own".to_owned()
+            }
             Self::WeakPassphrase => "choose at least 8 characters; several random words do well".to_owned(),
             Self::PassphrasesDiffer => "start again; nothing was written".to_owned(),
             Self::KeyMismatch => {

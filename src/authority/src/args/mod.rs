@@ -53,7 +53,7 @@ pub struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Found an authority: a root for tokens, a root for holders, signers of tokens, lists, anchors and ledger, a ledger.
+    /// Found an authority: a root for tokens, a root for holders, signers of tokens, lists, anchors and ledger.
     Init(Init),
     /// Make a new key and certificate for a role; the one before stays valid.
     Renew(Renew),

@@ -192,7 +192,7 @@ fn answer(home: &std::path::Path, organization: &str, signers: &[(Role, &Signer)
         document[role.slug().replace('-', "_")] = countersign_report::certificate(&certificate);
     }
     text += &format!(
-        "\nnext: build {} into the product; keep a backup of the folder, and the passphrases apart from it and each other\n",
+        "\nnext: build {} into the product; keep a backup of the folder, and the passphrases elsewhere\n",
         home.join("anchors.pem").display()
     );
     Ok(Answer { text, json: json!({ "authority": document }), warnings: Vec::new() })

@@ -89,8 +89,8 @@ pub(super) fn sign(out: &Path, context: &mut Context<'_>) -> Result<Answer, Erro
     writing.commit()?;
     file.finish(encode_object(&object).as_bytes())?;
     let text = format!(
-        "Signed the tree head {number}, {}:\n{}\nnext: give it to somebody who cannot write to this folder, to hold the \
-         ledger against it later\n",
+        "Signed the tree head {number}, {}:\n{}\nnext: give it to somebody who cannot write to this folder, to hold \
+         the ledger against it later\n",
         out.display(),
         report::render(&report::tree_head_lines(&head))
     );

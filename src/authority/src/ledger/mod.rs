@@ -1,7 +1,7 @@
 //! The ledger: what was issued and revoked, in order, appended to and never changed.
 //!
-//! Number, time and body of each entry are the input of a leaf of a Merkle tree (docs/ledger.md), whose hash stands beside
-//! them. Triggers refuse changes; who can write the file can still forge it, which the signed heads of the tree show.
+//! Number, time and body of each entry are the input of a leaf of a Merkle tree (docs/ledger.md), whose hash stands
+//! beside them. Triggers refuse changes; who can write the file can still forge it, which the signed heads of the tree show.
 
 mod audit;
 mod entry;

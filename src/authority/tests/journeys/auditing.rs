@@ -100,7 +100,7 @@ fn a_changed_row_is_named() {
     let changed = |change: &'static str, words: &[&str]| {
         expect_found(&desk, statements(change), &[], &[&["CS-7055"], words].concat());
     };
-    let octet = "UPDATE entries SET body = CAST(replace(CAST(body AS TEXT), '\"revision\":1', '\"revision\":2') AS BLOB) \
+    let octet = "UPDATE entries SET body = CAST(replace(body, 'revision\":1', 'revision\":2') AS BLOB) \
                  WHERE seq = 3";
     changed(octet, &["entry 3:", "hash"]);
     changed("UPDATE entries SET body = x'ff' WHERE seq = 4", &["entry 4:"]);
