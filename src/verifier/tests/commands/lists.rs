@@ -143,7 +143,7 @@ fn verify_takes_lists_and_updates() {
         version: 1,
         log: Octets([1; 32]),
         size: 7,
-        time: GeneralizedTime(LISTED.parse().unwrap()),
+        time: GeneralizedTime("2026-06-03T00:00:00Z".parse().unwrap()),
         root: Octets([2; 32]),
         extensions: None,
     };
