@@ -17,9 +17,10 @@ if [ -z "${COUNTERSIGN_READER:-}" ]; then
 fi
 
 cd "$demo"
-authority="$bin/countersign-authority --home $demo/authority --passphrase-fd 3"
+authority="$bin/countersign-authority --home $demo/authority --passphrase-fd 3 --ledger-passphrase-fd 5"
 verifier="$bin/countersign-verifier --store $demo/store"
 printf 'a demonstration passphrase\n' >passphrase
+printf 'another one for the ledger\n' >ledger-passphrase
 printf '123456\n' >pin
 
 step() {
@@ -28,7 +29,7 @@ step() {
 # Shows a command as a person would type it, then runs it.
 run() {
     printf '$ %s\n' "$*" | sed "s#$bin/##g; s#$demo/##g; s#$root/##g"
-    "$@" 3<passphrase 4<pin
+    "$@" 3<passphrase 4<pin 5<ledger-passphrase
 }
 refused() {
     if run "$@"; then
@@ -95,5 +96,5 @@ run $bin/countersign-verifier verify record.pem --anchors anchors.pem
 run openssl cms -verify -purpose any -inform PEM -in token.pem -CAfile anchors.pem -binary -out /dev/null
 run openssl cms -verify -purpose any -inform PEM -in record.pem -CAfile holder-roots.pem -binary -out /dev/null
 
-rm -rf product-build copied passphrase pin
+rm -rf product-build copied passphrase ledger-passphrase pin
 step "Done. target/demo holds anchors.pem, holder-roots.pem, token.pem, record.pem and transcript.txt."

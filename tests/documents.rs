@@ -15,10 +15,11 @@ use std::{
 };
 
 /// Documents with commands, how many they have at least, so that none is lost unnoticed, and what they take for granted.
-const DOCUMENTS: [(&str, usize, &str); 6] = [
+const DOCUMENTS: [(&str, usize, &str); 7] = [
     ("README.md", 12, "true"),
     ("docs/guide.md", 25, GUIDE_SETTING),
     ("docs/keys.md", 10, "true"),
+    ("docs/ledger.md", 5, LEDGER_SETTING),
     ("docs/path.md", 2, PATH_SETTING),
     ("docs/profile.md", 2, PROFILE_SETTING),
     ("docs/revocation.md", 18, REVOCATION_SETTING),
@@ -35,6 +36,13 @@ const REVOCATION_SETTING: &str = r#"
     countersign-authority card enroll --subject "CN=Robin Example,O=Example Works" &&
     countersign-authority ledger show 3 --export robin.pem &&
     countersign-authority --home second init --organization "Example Works"
+"#;
+
+/// An authority that has issued a token.
+const LEDGER_SETTING: &str = r#"
+    countersign-authority init --organization "Example Works" &&
+    countersign-authority issue --customer acme --customer-name "Acme Power" --product control-room \
+        --activate-within 30d --out acme.token.pem
 "#;
 
 /// The demonstration PKI with one certificate.
@@ -123,17 +131,20 @@ fn matches(expected: &str, line: &str) -> bool {
 fn stand_ins(folder: &Path) -> PathBuf {
     let programs = folder.join("programs");
     fs::create_dir(&programs).unwrap();
-    let (passphrase, pin, key_pin) = (programs.join("passphrase"), programs.join("pin"), programs.join("key-pin"));
+    let [passphrase, pin, key_pin, ledger] =
+        ["passphrase", "pin", "key-pin", "ledger-passphrase"].map(|name| programs.join(name));
     fs::write(&passphrase, "correct horse battery staple\n").unwrap();
+    fs::write(&ledger, "another one for the ledger\n").unwrap();
     fs::write(&pin, "123456\n").unwrap();
     fs::write(&key_pin, SoftHsm::PIN).unwrap();
     let script = |real: &str, global: &str| {
         format!(
             "#!/bin/sh\ncase \" $* \" in *' enroll '*|*' activate '*) set -- \"$@\" --pin-fd 8;; esac\n\
-             exec '{real}' {global} \"$@\" 7<'{}' 8<'{}' 9<'{}'\n",
+             exec '{real}' {global} \"$@\" 7<'{}' 8<'{}' 9<'{}' 6<'{}'\n",
             passphrase.display(),
             pin.display(),
-            key_pin.display()
+            key_pin.display(),
+            ledger.display()
         )
     };
     // A recorded machine, since the one that runs the tests may have nothing to be recognised by.
@@ -141,7 +152,10 @@ fn stand_ins(folder: &Path) -> PathBuf {
     for (name, content) in [
         (
             "countersign-authority",
-            script(env!("CARGO_BIN_EXE_countersign-authority"), "--passphrase-fd 7 --key-pin-fd 9"),
+            script(
+                env!("CARGO_BIN_EXE_countersign-authority"),
+                "--passphrase-fd 7 --key-pin-fd 9 --ledger-passphrase-fd 6",
+            ),
         ),
         ("countersign-verifier", script(env!("CARGO_BIN_EXE_countersign-verifier"), &machine)),
     ] {

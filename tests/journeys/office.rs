@@ -9,6 +9,7 @@ pub(crate) const VERIFIER: &str = env!("CARGO_BIN_EXE_countersign-verifier");
 pub(crate) const PIN: &str = "123456";
 pub(crate) const PRODUCT: &str = "control-room";
 const PASSPHRASE: &str = "correct horse battery staple\n";
+const LEDGER_PASSPHRASE: &str = "another one for the ledger\n";
 
 /// A path in the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {
@@ -45,8 +46,9 @@ impl Office {
 
     fn run(&self, args: &[&str]) -> Run {
         let home = self.home();
-        let global = ["--home", home.to_str().unwrap(), "--passphrase-fd", "3"];
-        Run::new(AUTHORITY).args(global).args(args).directory(self.folder.path()).file(3, PASSPHRASE)
+        let global = ["--home", home.to_str().unwrap(), "--passphrase-fd", "3", "--ledger-passphrase-fd", "5"];
+        let run = Run::new(AUTHORITY).args(global).args(args).directory(self.folder.path());
+        run.file(3, PASSPHRASE).file(5, LEDGER_PASSPHRASE)
     }
 
     pub(crate) fn authority(&self, args: &[&str]) -> Output {

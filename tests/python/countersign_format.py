@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 ARC = "1.3.6.1.4.1.32473.2026"
 CONTENT_TOKEN, CONTENT_CHALLENGE = ARC + ".1.1", ARC + ".1.2"
 ATTRIBUTE_TOKEN = ARC + ".2.1"
-EKU_TOKEN, EKU_LISTS, EKU_ANCHORS = ARC + ".3.1", ARC + ".3.2", ARC + ".3.3"
-NOT_FOR_HOLDERS = {EKU_TOKEN, EKU_LISTS, EKU_ANCHORS, "2.16.840.1.101.3.6.8"}
+EKU_TOKEN, EKU_LISTS, EKU_ANCHORS, EKU_LEDGER = (ARC + f".3.{number}" for number in range(1, 5))
+NOT_FOR_HOLDERS = {EKU_TOKEN, EKU_LISTS, EKU_ANCHORS, EKU_LEDGER, "2.16.840.1.101.3.6.8"}
 CONTENT_TYPE, MESSAGE_DIGEST = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4"
 SIGNING_TIME, SIGNING_CERTIFICATE = "1.2.840.113549.1.9.5", "1.2.840.113549.1.9.16.2.47"
 ANY_POLICY, UPN = "2.5.29.32.0", "1.3.6.1.4.1.311.20.2.3"
@@ -908,7 +908,8 @@ def verify_token(signed, anchors):
     require(anchors, "CS-3001", "no anchors")
     issuers, _ = find_path(signed.signer, signed.others, anchors, signed.signing_time, EKU_TOKEN)
     require(len(issuers) == len(signed.others), "CS-1105", "needless certificates")
-    require(not {EKU_LISTS, EKU_ANCHORS} & set(signed.signer.usages), "CS-3002", "signs lists or anchors as well")
+    others = {EKU_LISTS, EKU_ANCHORS, EKU_LEDGER}
+    require(not others & set(signed.signer.usages), "CS-3002", "signs lists, anchors or the ledger as well")
     signed.verify(signed.signing_time)
     refuse_unenforced(body)
     return body

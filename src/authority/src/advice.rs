@@ -18,6 +18,12 @@ impl Error {
             Self::AuthorityDamaged { .. } | Self::KeyFile { .. } | Self::LedgerDamaged(_) => {
                 "restore the authority's folder from its backup, and find out who changed it".to_owned()
             }
+            Self::LedgerAltered(_) | Self::NotTheSignedTree { .. } | Self::KeptHead { .. } => {
+                "issue nothing with it; compare the ledger with its backup, and find out who changed it".to_owned()
+            }
+            Self::SecretsSame => {
+                "choose another one, which those who issue do not know; nothing was written".to_owned()
+            }
             Self::FileExists(_) => "nothing is overwritten: name another file, or move this one away".to_owned(),
             Self::File { fault, .. } => match fault.kind() {
                 std::io::ErrorKind::NotFound => "check the spelling, and that the folder exists".to_owned(),
@@ -38,7 +44,9 @@ impl Error {
             Self::Descriptor { number, .. } => {
                 format!("open it for the command, as in {number}< FILE or {number}<<< …")
             }
-            Self::WrongPassphrase => "type it again; the passphrase is the one given at init".to_owned(),
+            Self::WrongPassphrase => {
+                "type it again; it was given at init, and the ledger signer has one of its own".to_owned()
+            }
             Self::WeakPassphrase => "choose at least 8 characters; several random words do well".to_owned(),
             Self::PassphrasesDiffer => "start again; nothing was written".to_owned(),
             Self::KeyMismatch => {

@@ -54,6 +54,8 @@ pub(crate) enum Role {
     ListSigner,
     /// Signs updates of the token anchors.
     AnchorsSigner,
+    /// Signs heads of the ledger's tree.
+    LedgerSigner,
     /// Signs activation challenges, with an e-mail address where one was given.
     Holder { email: Option<String> },
 }
@@ -65,6 +67,7 @@ impl Role {
             Self::TokenSigner => Some(oid::EKU_TOKEN_SIGNING),
             Self::ListSigner => Some(oid::EKU_LIST_SIGNING),
             Self::AnchorsSigner => Some(oid::EKU_ANCHORS_SIGNING),
+            Self::LedgerSigner => Some(oid::EKU_LEDGER_SIGNING),
             Self::TokenRoot | Self::HolderRoot | Self::Holder { .. } => None,
         }
     }
@@ -181,13 +184,15 @@ impl BuilderProfile for Profile {
         let mut extensions = Extensions(Vec::new());
         let usages = match self.role {
             Role::TokenRoot | Role::HolderRoot => KeyUsages::KeyCertSign | KeyUsages::CRLSign,
-            Role::TokenSigner | Role::ListSigner | Role::AnchorsSigner => KeyUsages::DigitalSignature.into(),
+            Role::TokenSigner | Role::ListSigner | Role::AnchorsSigner | Role::LedgerSigner => {
+                KeyUsages::DigitalSignature.into()
+            }
             Role::Holder { .. } => KeyUsages::DigitalSignature | KeyUsages::NonRepudiation,
         };
         let depth = match self.role {
             Role::TokenRoot => Some(1),
             Role::HolderRoot => Some(0),
-            Role::TokenSigner | Role::ListSigner | Role::AnchorsSigner | Role::Holder { .. } => None,
+            _ => None,
         };
         if let Some(depth) = depth {
             let constraints = BasicConstraints { ca: true, path_len_constraint: Some(depth) };

@@ -112,6 +112,24 @@ pub enum Error {
     Ledger(rusqlite::Error),
     /// The ledger is not what it should be.
     LedgerDamaged(String),
+    /// The ledger was changed; says where and how.
+    LedgerAltered(String),
+    /// The ledger is not the one that a tree head was signed over.
+    NotTheSignedTree {
+        /// Which head.
+        head: String,
+        /// How they differ.
+        fault: String,
+    },
+    /// A tree head that the ledger keeps is refused.
+    KeptHead {
+        /// Its number.
+        number: usize,
+        /// Why.
+        reason: Reason,
+    },
+    /// The ledger signer's key was to be opened by the secret that opens other keys.
+    SecretsSame,
     /// The ledger has no such entry.
     NoEntry(String),
     /// Several things begin so.
@@ -214,6 +232,7 @@ impl Error {
         ("CS-7024", "passphrases differ"),
         ("CS-7025", "key file damaged"),
         ("CS-7026", "key and certificate do not belong together"),
+        ("CS-7027", "ledger signer opened by the secret of other keys"),
         ("CS-7030", "no random numbers"),
         ("CS-7031", "clock cannot be right"),
         ("CS-7032", "cannot be encoded"),
@@ -231,6 +250,8 @@ impl Error {
         ("CS-7052", "what was signed is not what was meant"),
         ("CS-7053", "key in use revoked"),
         ("CS-7054", "clock behind the last list"),
+        ("CS-7055", "ledger altered"),
+        ("CS-7056", "ledger is not the one that a tree head was signed over"),
         ("CS-7060", "slot of the card occupied"),
         ("CS-7061", "card did not prove possession of the key"),
         ("CS-7062", "card gave back another certificate"),
@@ -264,6 +285,7 @@ impl Error {
             Self::PassphrasesDiffer => "CS-7024",
             Self::KeyFile { .. } => "CS-7025",
             Self::KeyMismatch => "CS-7026",
+            Self::SecretsSame => "CS-7027",
             Self::Random => "CS-7030",
             Self::Clock => "CS-7031",
             Self::Encoding(_) => "CS-7032",
@@ -281,7 +303,9 @@ impl Error {
             Self::NotWhatWasMeant => "CS-7052",
             Self::SignerRevoked(_) => "CS-7053",
             Self::ClockBehindList { .. } => "CS-7054",
-            Self::Object { reason, .. } => reason.code(),
+            Self::LedgerAltered(_) => "CS-7055",
+            Self::NotTheSignedTree { .. } => "CS-7056",
+            Self::KeptHead { reason, .. } | Self::Object { reason, .. } => reason.code(),
             Self::Card(error) => error.code(),
             Self::Hsm(error) => error.code(),
             Self::SlotOccupied { .. } => "CS-7060",
@@ -300,6 +324,8 @@ impl Error {
             Self::Usage(_) | Self::Profile { .. } | Self::CustomerName(_) => Outcome::Usage,
             Self::AuthorityExists(_)
             | Self::FileExists(_)
+            | Self::KeptHead { .. }
+            | Self::LedgerAltered(_)
             | Self::Lint(_)
             | Self::Verification(_)
             | Self::NotWhatWasMeant
@@ -307,7 +333,9 @@ impl Error {
             | Self::OtherToken(_)
             | Self::NotIssuedHere(_)
             | Self::NotOnHold(_)
+            | Self::NotTheSignedTree { .. }
             | Self::OwnRootMissing
+            | Self::SecretsSame
             | Self::PrivateKey(_)
             | Self::RevokedAlready(_)
             | Self::SignedAlready(_)
@@ -359,6 +387,10 @@ impl fmt::Display for Error {
             Self::Encoding(fault) => write!(f, "cannot be encoded: {fault}"),
             Self::Ledger(fault) => write!(f, "the ledger failed: {fault}"),
             Self::LedgerDamaged(fault) => write!(f, "the ledger is damaged: {fault}"),
+            Self::LedgerAltered(fault) => write!(f, "the ledger was altered: {fault}"),
+            Self::NotTheSignedTree { head, fault } => write!(f, "the ledger is not the one of {head}: {fault}"),
+            Self::KeptHead { number, reason } => write!(f, "tree head {number} of the ledger: {reason}"),
+            Self::SecretsSame => f.write_str("the ledger signer's key would be opened by the secret of other keys"),
             Self::NoEntry(id) => write!(f, "the ledger has no entry {id}"),
             Self::Ambiguous(id) => write!(f, "several things begin with {id}"),
             Self::NotIssuedHere(subject) => write!(f, "no root of this authority issued the certificate of {subject}"),

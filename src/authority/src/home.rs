@@ -17,7 +17,7 @@ use crate::{
     certs,
     error::Error,
     files,
-    keys::{Keyring, Signer, StoredKey},
+    keys::{Custodian, Keyring, Signer, StoredKey},
     ledger::Ledger,
 };
 use countersign_common::{Certificate, MAX_FILE_SIZE, decode_certificates, encode_certificate};
@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// The version of the folder's layout.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// The largest authority.toml that is read, in octets.
 const MAX_SETTINGS: usize = 64 * 1024;
 
@@ -58,11 +58,18 @@ pub(crate) enum Role {
     TokenSigner,
     ListSigner,
     AnchorsSigner,
+    LedgerSigner,
 }
 
 impl Role {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::TokenRoot, Self::HolderRoot, Self::TokenSigner, Self::ListSigner, Self::AnchorsSigner];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::TokenRoot,
+        Self::HolderRoot,
+        Self::TokenSigner,
+        Self::ListSigner,
+        Self::AnchorsSigner,
+        Self::LedgerSigner,
+    ];
 
     /// As the command line, the ledger and the files have it.
     pub(crate) const fn slug(self) -> &'static str {
@@ -72,6 +79,7 @@ impl Role {
             Self::TokenSigner => "token-signer",
             Self::ListSigner => "list-signer",
             Self::AnchorsSigner => "anchors-signer",
+            Self::LedgerSigner => "ledger-signer",
         }
     }
 
@@ -85,6 +93,14 @@ impl Role {
         self.slug().replace('-', " ")
     }
 
+    /// Who has the secret that opens its key.
+    pub(crate) const fn custodian(self) -> Custodian {
+        match self {
+            Self::LedgerSigner => Custodian::LedgerKeeper,
+            _ => Custodian::Issuer,
+        }
+    }
+
     /// What its certificate is for.
     pub(crate) const fn certified_as(self) -> certs::Role {
         match self {
@@ -93,6 +109,7 @@ impl Role {
             Self::TokenSigner => certs::Role::TokenSigner,
             Self::ListSigner => certs::Role::ListSigner,
             Self::AnchorsSigner => certs::Role::AnchorsSigner,
+            Self::LedgerSigner => certs::Role::LedgerSigner,
         }
     }
 
@@ -105,6 +122,7 @@ impl Role {
             Self::TokenSigner => "Activation Token Signer",
             Self::ListSigner => "Activation List Signer",
             Self::AnchorsSigner => "Activation Anchors Signer",
+            Self::LedgerSigner => "Activation Ledger Signer",
         };
         if place == 1 { words.to_owned() } else { format!("{words} {place}") }
     }
@@ -149,12 +167,28 @@ pub(crate) struct Home {
     path: PathBuf,
     organization: String,
     /// How many certificates each role has had, in the order of [`Role::ALL`]; the last one is in use.
-    places: [usize; 5],
+    places: [usize; 6],
 }
 
 impl Home {
     /// Opens the folder of an authority.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let settings = Self::settings(path)?;
+        let mut home = Self { path: path.to_owned(), organization: settings.organization, places: [1; 6] };
+        let ledger = home.ledger()?;
+        for (place, role) in home.places.iter_mut().zip(Role::ALL) {
+            *place = 1 + ledger.renewals(role.slug())?;
+        }
+        Ok(home)
+    }
+
+    /// Opens the ledger in the folder of an authority, without asking it which keys are in use: it may be wrong.
+    pub(crate) fn ledger_alone(path: &Path) -> Result<Ledger, Error> {
+        Self::settings(path)?;
+        Ledger::open(&Self::ledger_file(path))
+    }
+
+    fn settings(path: &Path) -> Result<Settings, Error> {
         let file = path.join(SETTINGS);
         let text = files::read_text(&file, MAX_SETTINGS).map_err(|error| match error {
             Error::File { fault, .. }
@@ -172,13 +206,7 @@ impl Home {
             Some(Ok(format)) => return Err(Error::AuthorityOlder { format }),
             _ => return Err(Error::damaged(&file, "no version of the layout")),
         }
-        let settings: Settings = toml::from_str(&text).map_err(|error| Error::damaged(&file, error.message()))?;
-        let mut home = Self { path: path.to_owned(), organization: settings.organization, places: [1; 5] };
-        let ledger = home.ledger()?;
-        for (place, role) in home.places.iter_mut().zip(Role::ALL) {
-            *place = 1 + ledger.renewals(role.slug())?;
-        }
-        Ok(home)
+        toml::from_str(&text).map_err(|error| Error::damaged(&file, error.message()))
     }
 
     /// Writes a new authority into an empty folder: the settings, and each key with its certificate.
@@ -273,6 +301,11 @@ impl Home {
         }
     }
 
+    /// DER of the own token roots, the first one first.
+    pub(crate) fn token_roots(&self) -> Result<Vec<Vec<u8>>, Error> {
+        (1..=self.place(Role::TokenRoot)).map(|place| self.certificate_at(Role::TokenRoot, place)).collect()
+    }
+
     /// DER of the token anchors: what goes into the product.
     pub(crate) fn anchors(&self) -> Result<Vec<Vec<u8>>, Error> {
         self.collected(ANCHORS)
@@ -313,20 +346,21 @@ impl Home {
         let certificate = self.certificate_at(role, place)?;
         let reference = self.path.join(role.reference_file(place));
         let key = if reference.exists() {
-            keyring.open_reference(&reference, &certificate)?
+            keyring.open_reference(&reference, role.custodian(), &certificate)?
         } else {
-            keyring.open_file(&self.path.join(role.key_file(place)))?
+            keyring.open_file(&self.path.join(role.key_file(place)), role.custodian())?
         };
         Signer::new(certificate, key)
     }
 
-    /// Has the passphrase typed that all key files have, and makes sure of it by one of them. Where there is none yet,
-    /// a new one is chosen.
+    /// Has the passphrase typed that the issuer's key files have, and makes sure of it by one of them. Where there is no
+    /// such file yet, a new one is chosen.
     pub(crate) fn open_passphrase(&self, keyring: &mut Keyring) -> Result<(), Error> {
-        let mut files = Role::ALL.into_iter().map(|role| self.path.join(role.key_file(self.place(role))));
+        let roles = Role::ALL.into_iter().filter(|role| role.custodian() == Custodian::Issuer);
+        let mut files = roles.map(|role| self.path.join(role.key_file(self.place(role))));
         match files.find(|file| file.exists()) {
-            Some(file) => keyring.open_file(&file).map(drop),
-            None => keyring.choose_passphrase(),
+            Some(file) => keyring.open_file(&file, Custodian::Issuer).map(drop),
+            None => keyring.choose_passphrase(Custodian::Issuer),
         }
     }
 }

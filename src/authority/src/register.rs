@@ -109,13 +109,22 @@ impl Register {
                 }
             }
             Body::AnchorsUpdateIssued { number, .. } => self.anchors_number = self.anchors_number.max(number),
-            Body::AuthorityFounded { token_root, holder_root, token_signer, list_signer, anchors_signer, .. } => {
+            Body::AuthorityFounded {
+                token_root,
+                holder_root,
+                token_signer,
+                list_signer,
+                anchors_signer,
+                ledger_signer,
+                ..
+            } => {
                 for (role, der) in [
                     (Role::TokenRoot, token_root),
                     (Role::HolderRoot, holder_root),
                     (Role::TokenSigner, token_signer),
                     (Role::ListSigner, list_signer),
                     (Role::AnchorsSigner, anchors_signer),
+                    (Role::LedgerSigner, ledger_signer),
                 ] {
                     self.know(octets(&der)?, Some(role));
                 }

@@ -26,9 +26,11 @@ mod challenge;
 mod clock_repair;
 mod cms;
 mod holder;
+mod ledger;
 mod limits;
 mod lists;
 mod machine;
+pub mod merkle;
 pub mod oid;
 mod reason;
 mod reason_code;
@@ -56,6 +58,7 @@ pub use countersign_pki::{
     RevocationReason, SignatureAlgorithm, Source, SourceError, Time, display_name, is_misleading, names_match,
 };
 pub use holder::Admission;
+pub use ledger::{LedgerEntry, TreeHead};
 pub use limits::is_identifier;
 pub use lists::{Lists, NO_LISTS, VerifiedTokenList, decimal, list_may_follow};
 pub use machine::{

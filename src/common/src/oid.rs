@@ -30,6 +30,8 @@ pub const CONTENT_TOKEN_LIST: ObjectIdentifier = under_arc(1, 3);
 pub const CONTENT_ANCHORS: ObjectIdentifier = under_arc(1, 4);
 /// Content type of the manifest of a bundle.
 pub const CONTENT_MANIFEST: ObjectIdentifier = under_arc(1, 5);
+/// Content type of the head of the ledger's tree.
+pub const CONTENT_TREE_HEAD: ObjectIdentifier = under_arc(1, 6);
 /// The unsigned attribute of a record that holds the token.
 pub const ATTRIBUTE_TOKEN: ObjectIdentifier = under_arc(2, 1);
 /// Extended key usage: signs activation tokens.
@@ -38,6 +40,8 @@ pub const EKU_TOKEN_SIGNING: ObjectIdentifier = under_arc(3, 1);
 pub const EKU_LIST_SIGNING: ObjectIdentifier = under_arc(3, 2);
 /// Extended key usage: signs updates of trust anchors.
 pub const EKU_ANCHORS_SIGNING: ObjectIdentifier = under_arc(3, 3);
+/// Extended key usage: signs heads of the ledger's tree.
+pub const EKU_LEDGER_SIGNING: ObjectIdentifier = under_arc(3, 4);
 
 /// id-signedData (RFC 5652 5.1).
 pub const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");

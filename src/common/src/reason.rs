@@ -66,6 +66,8 @@ pub enum Reason {
     AnchorsField(&'static str),
     /// A member of the bundle's manifest is outside the limits of the format.
     ManifestField(&'static str),
+    /// A member of a tree head or a proof from the ledger is outside the limits of the format.
+    LedgerField(&'static str),
     /// A part of the bundle is not the one that the manifest names.
     BundlePart {
         /// Its number, counted from 1.
@@ -350,6 +352,7 @@ pub(crate) fn role_of(usage: ObjectIdentifier) -> Option<&'static str> {
         oid::EKU_TOKEN_SIGNING => Some("a token signer as holder"),
         oid::EKU_LIST_SIGNING => Some("a list signer as holder"),
         oid::EKU_ANCHORS_SIGNING => Some("an anchors signer as holder"),
+        oid::EKU_LEDGER_SIGNING => Some("a ledger signer as holder"),
         oid::EKU_PIV_CARD_AUTH => Some("a card authentication key, which needs no PIN, as holder"),
         _ => None,
     }

@@ -30,6 +30,7 @@ impl Reason {
             Self::AnchorsField(_) => "CS-1205",
             Self::ManifestField(_) => "CS-1206",
             Self::BundlePart { .. } => "CS-1207",
+            Self::LedgerField(_) => "CS-1208",
             Self::Signer(error) | Self::Holder(error) | Self::List(error) | Self::TimeStamper(error) => {
                 error.kind.code()
             }
@@ -105,6 +106,7 @@ impl Reason {
         ("CS-1205", "member of the anchors update outside its limits"),
         ("CS-1206", "member of the bundle's manifest outside its limits"),
         ("CS-1207", "part of the bundle is not what the manifest says"),
+        ("CS-1208", "member of a tree head or of a proof from the ledger outside its limits"),
         ("CS-3001", "no trust anchors"),
         ("CS-3002", "certificate used in a role that is not its own"),
         ("CS-3003", "no such grant in the token"),

@@ -30,6 +30,7 @@ impl fmt::Display for Reason {
             Self::ListField(field) => write!(f, "token list member {field} is outside its limits"),
             Self::AnchorsField(field) => write!(f, "anchors update member {field} is outside its limits"),
             Self::ManifestField(field) => write!(f, "manifest member {field} is outside its limits"),
+            Self::LedgerField(field) => write!(f, "ledger member {field} is outside its limits"),
             Self::BundlePart { number, kind } => {
                 write!(f, "part {number} of the bundle is not the {} that the manifest names", kind.name())
             }

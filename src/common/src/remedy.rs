@@ -91,6 +91,7 @@ impl Reason {
             | Self::AnchorsField(_)
             | Self::ManifestField(_)
             | Self::BundlePart { .. }
+            | Self::LedgerField(_)
             | Self::AnchorsThreshold { .. }
             | Self::StampRefused { .. }
             | Self::Timestamp(_)

@@ -48,6 +48,7 @@ pub(crate) fn check_role(signer: &Certificate<'_>, role: ObjectIdentifier) -> Re
         (oid::EKU_TOKEN_SIGNING, "a signer that signs tokens as well"),
         (oid::EKU_LIST_SIGNING, "a signer that signs lists as well"),
         (oid::EKU_ANCHORS_SIGNING, "a signer that signs anchors updates as well"),
+        (oid::EKU_LEDGER_SIGNING, "a signer that signs heads of the ledger as well"),
     ];
     if !usages.contains(&role) {
         return Err(Reason::RoleMixed("a signer without the role that the object needs"));

@@ -1,9 +1,9 @@
 //! The JSON views.
 
-use crate::lists;
+use crate::{ledger, lists};
 use countersign_common::{
     Certificate, Challenge, ComparisonOutcome, ComponentFact, ComponentMatch, Extension, ListEvidence, ListKind,
-    MachineComparison, MachineComponent, MachineFacts, Reason, Remedy, SignedObject, Slot, Token, Verdict,
+    MachineComparison, MachineComponent, MachineFacts, Reason, Remedy, SignedObject, Slot, Token, TreeHead, Verdict,
     anchors_update::AnchorsUpdate,
     oid,
     token::{
@@ -241,7 +241,7 @@ pub fn certificate(certificate: &Certificate<'_>) -> Value {
     ])
 }
 
-/// A token, record, token list or anchors update as it stands, without any claim that it is true. A record holds its token. Beside the members of
+/// A token, record, token list, anchors update or tree head as it stands, without any claim that it is true. A record holds its token. Beside the members of
 /// docs/token-format.md, section 12, there is the signer's subject.
 pub fn object(object: &SignedObject<'_>) -> Value {
     let content = object.content();
@@ -252,7 +252,8 @@ pub fn object(object: &SignedObject<'_>) -> Value {
         oid::CONTENT_TOKEN => ("activation-token", Token::from_der(content).map(|body| token(&body))),
         oid::CONTENT_TOKEN_LIST => ("token-list", TokenList::from_der(content).map(|body| lists::token_list(&body))),
         oid::CONTENT_CHALLENGE => ("activation-record", Challenge::from_der(content).map(|body| challenge(&body))),
-        _ => ("object", Err(Reason::WrongObject { expected: "a token, record, list or anchors update" })),
+        oid::CONTENT_TREE_HEAD => ("tree-head", TreeHead::from_der(content).map(|body| ledger::tree_head(&body))),
+        _ => ("object", Err(Reason::WrongObject { expected: "a token, record, list, anchors update or tree head" })),
     };
     let unreadable = |reason: Reason| json!({ "unreadable": reason.to_string(), "code": reason.code() });
     let inner = object

@@ -4,10 +4,12 @@
 //! docs/json.md.
 
 mod json;
+mod ledger;
 mod lists;
 mod text;
 
 pub use json::{certificate, challenge, machine, object, reason, token, verdict};
+pub use ledger::{tree_head, tree_head_lines};
 pub use lists::{
     anchors_update, anchors_update_lines, bundle, bundle_lines, certificate_list, certificate_list_lines, token_list,
     token_list_lines,

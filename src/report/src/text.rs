@@ -1,8 +1,8 @@
 //! The views for people: lines of a label and a value.
 
-use crate::lists;
+use crate::{ledger, lists};
 use countersign_common::{
-    Certificate, Challenge, ComponentMatch, ListKind, Reason, SignedObject, Token, Verdict,
+    Certificate, Challenge, ComponentMatch, ListKind, Reason, SignedObject, Token, TreeHead, Verdict,
     anchors_update::AnchorsUpdate,
     is_misleading, oid,
     token::{HolderAnchor, KeyProtection, Seconds, TpmRule},
@@ -141,7 +141,7 @@ pub fn certificate_lines(certificate: &Certificate<'_>) -> Vec<Line> {
     ]
 }
 
-/// A token, record, token list or anchors update as it stands, without any claim that it is true.
+/// A token, record, token list, anchors update or tree head as it stands, without any claim that it is true.
 pub fn object_lines(object: &SignedObject<'_>) -> Vec<Line> {
     let content = object.content();
     let (what, body) = match object.content_type() {
@@ -153,7 +153,8 @@ pub fn object_lines(object: &SignedObject<'_>) -> Vec<Line> {
             ("token list", TokenList::from_der(content).map(|list| lists::token_list_lines(&list)))
         }
         oid::CONTENT_CHALLENGE => ("activation record", Challenge::from_der(content).map(challenge_lines)),
-        _ => ("object", Err(Reason::WrongObject { expected: "a token, record, list or anchors update" })),
+        oid::CONTENT_TREE_HEAD => ("tree head", TreeHead::from_der(content).map(|head| ledger::tree_head_lines(&head))),
+        _ => ("object", Err(Reason::WrongObject { expected: "a token, record, list, anchors update or tree head" })),
     };
     let mut lines = vec![("object", what.to_owned())];
     lines.extend(body.unwrap_or_else(|reason| vec![("unreadable", format!("{reason} [{}]", reason.code()))]));

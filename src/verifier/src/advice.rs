@@ -62,6 +62,7 @@ const ADVICE: &[(&str, &str)] = &[
     ("CS-1205", GET_TOKEN_AGAIN),
     ("CS-1206", GET_TOKEN_AGAIN),
     ("CS-1207", GET_FILE_AGAIN),
+    ("CS-1208", GET_FILE_AGAIN),
     ("CS-2001", CERTIFICATE),
     ("CS-2002", UPGRADE),
     ("CS-2004", CERTIFICATE),

@@ -75,7 +75,13 @@ pub(crate) fn refused_list(kind: PathErrorKind, issuer: String) -> Reason {
 
 /// Whether a certificate may stand between holders and their anchor: it is a CA's, and has no part in the token authority.
 pub(crate) fn may_be_issuer(certificate: &Certificate<'_>, anchors: &Anchors<'_>) -> Result<(), Reason> {
-    let roles = [oid::EKU_TOKEN_SIGNING, oid::EKU_LIST_SIGNING, oid::EKU_ANCHORS_SIGNING, oid::EKU_PIV_CARD_AUTH];
+    let roles = [
+        oid::EKU_ANCHORS_SIGNING,
+        oid::EKU_LEDGER_SIGNING,
+        oid::EKU_LIST_SIGNING,
+        oid::EKU_PIV_CARD_AUTH,
+        oid::EKU_TOKEN_SIGNING,
+    ];
     let has_role = certificate.extended_key_usages().unwrap_or_default().iter().any(|usage| roles.contains(usage));
     let token_anchors = anchors.certificates().unwrap_or_default();
     if has_role || token_anchors.iter().any(|anchor| anchor.spki() == certificate.spki()) {

@@ -2,13 +2,14 @@
 
 use crate::{
     certificates::{
-        DIGITAL_SIGNATURE, EKU_ANCHORS_SIGNING, EKU_LIST_SIGNING, Identity, Request, extended_key_usage, key_usage,
+        DIGITAL_SIGNATURE, EKU_ANCHORS_SIGNING, EKU_LEDGER_SIGNING, EKU_LIST_SIGNING, Identity, Request,
+        extended_key_usage, key_usage,
     },
     keys::Key,
     objects::{Cms, seed, time},
 };
 use countersign_common::{
-    Octets,
+    Octets, TreeHead,
     anchors_update::{AnchorEntry, AnchorsUpdate},
     bundle::{Bundle, Manifest, PartEntry, PartKind},
     token_list::{RevokedToken, TokenList, TokenRevocation},
@@ -22,6 +23,8 @@ pub const CONTENT_TOKEN_LIST: &str = "1.3.6.1.4.1.32473.2026.1.3";
 pub const CONTENT_ANCHORS: &str = "1.3.6.1.4.1.32473.2026.1.4";
 /// Content type of a manifest.
 pub const CONTENT_MANIFEST: &str = "1.3.6.1.4.1.32473.2026.1.5";
+/// Content type of a tree head.
+pub const CONTENT_TREE_HEAD: &str = "1.3.6.1.4.1.32473.2026.1.6";
 /// The date of the example token list.
 pub const LISTED: &str = "2026-06-01T00:00:00Z";
 
@@ -33,6 +36,11 @@ pub fn list_signer(name: &str, root: &Identity) -> Identity {
 /// Who signs anchors updates, certified by a root.
 pub fn anchors_signer(name: &str, root: &Identity) -> Identity {
     signer(name, EKU_ANCHORS_SIGNING, root)
+}
+
+/// Who signs heads of the ledger's tree, certified by a root.
+pub fn ledger_signer(name: &str, root: &Identity) -> Identity {
+    signer(name, EKU_LEDGER_SIGNING, root)
 }
 
 fn signer(name: &str, usage: &str, root: &Identity) -> Identity {
@@ -63,6 +71,11 @@ pub fn revoked(id: Octets<16>, reason: TokenRevocation, date: &str) -> RevokedTo
 /// A signed token list, dated as it says.
 pub fn token_list(signer: &Identity, body: &TokenList) -> Vec<u8> {
     Cms::new(CONTENT_TOKEN_LIST, body.to_der().unwrap(), signer, &body.this_update.0.to_string()).build()
+}
+
+/// A signed head of the ledger's tree, dated as it says.
+pub fn tree_head(signer: &Identity, body: &TreeHead) -> Vec<u8> {
+    Cms::new(CONTENT_TREE_HEAD, body.to_der().unwrap(), signer, &body.time.0.to_string()).build()
 }
 
 /// An anchors update that names certificates, those who may sign the next one, and how many must.

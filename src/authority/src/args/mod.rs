@@ -51,12 +51,15 @@ pub struct Global {
     /// Read the PIN of hardware that holds keys from this descriptor, a line for each token in the order of use.
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
     pub key_pin_fd: Option<i32>,
+    /// Read the passphrase of the ledger signer as one line from this descriptor instead of the terminal.
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    pub ledger_passphrase_fd: Option<i32>,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Found an authority: a root for tokens, a root for holders, signers of tokens, lists and anchors, a ledger.
+    /// Found an authority: a root for tokens, a root for holders, signers of tokens, lists, anchors and ledger.
     Init(Init),
     /// Make a new key and certificate for a role; the one before stays valid.
     Renew(Renew),
@@ -88,7 +91,7 @@ pub enum Command {
         #[command(subcommand)]
         command: CardCommand,
     },
-    /// What was issued and revoked.
+    /// What was issued and revoked, and whether the ledger is still what it was.
     Ledger {
         /// What to do.
         #[command(subcommand)]
@@ -188,7 +191,8 @@ impl FromStr for RoleKey {
     With the keys in an HSM that has a token called Authority:\n  \
     countersign-authority init --organization \"Example Works\" \\\n      \
     --key \"pkcs11:token=Authority?module-path=/usr/lib/softhsm/libsofthsm2.so\"\n\n\
-    Afterwards anchors.pem goes into the product; the folder stays with the security officer, with a backup.")]
+    Afterwards anchors.pem goes into the product; the folder stays with the security officer, with a backup. \
+    The ledger signer gets a passphrase of its own, for somebody who does not issue.")]
 pub struct Init {
     /// Name of the organization, as it will stand in every certificate.
     #[arg(long, value_name = "NAME")]
@@ -218,6 +222,9 @@ pub struct Init {
     /// How long the anchors signer is valid: it is needed rarely, and has to outlast the tokens.
     #[arg(long, value_name = "DURATION", default_value = "15y")]
     pub anchors_signer_validity: Interval,
+    /// How long the ledger signer is valid.
+    #[arg(long, value_name = "DURATION", default_value = "3y")]
+    pub ledger_signer_validity: Interval,
 }
 
 /// Arguments of `issue`.
@@ -419,6 +426,22 @@ pub enum LedgerCommand {
         /// Write the token, certificate or list again into this file, which must not exist.
         #[arg(long, value_name = "FILE")]
         export: Option<PathBuf>,
+    },
+    /// Sign the head of the ledger's tree, so that others can tell later whether the ledger was changed.
+    #[command(after_help = "Example:\n  countersign-authority ledger sign --out head-2026-11.pem\n\n\
+        Give the head to somebody who cannot write to this folder. The ledger signer has a passphrase of its own.")]
+    Sign {
+        /// Where the head goes; the file must not exist.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Check every entry, the tree over all of them, and every head that was signed.
+    #[command(after_help = "Example, with a head that somebody else kept:\n  \
+        countersign-authority ledger verify --head head-2026-11.pem")]
+    Verify {
+        /// A head that was kept elsewhere: this ledger must continue it.
+        #[arg(long, value_name = "FILE")]
+        head: Option<PathBuf>,
     },
 }
 

@@ -15,6 +15,8 @@ pub enum RoleName {
     ListSigner,
     /// Signs updates of the token anchors.
     AnchorsSigner,
+    /// Signs heads of the ledger's tree; gets a new passphrase.
+    LedgerSigner,
     /// Certifies the signers: the trust anchor of the product.
     TokenRoot,
     /// Certifies the holders.

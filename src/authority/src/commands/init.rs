@@ -9,7 +9,7 @@ use crate::{
     files::NewFolder,
     home::{Home, Role, Settings},
     key_uri::KeyPlace,
-    keys::{Keyring, Signer, SigningKey, StoredKey},
+    keys::{Custodian, Keyring, Signer, SigningKey, StoredKey},
     ledger::{Body, Ledger},
     words::{Interval, to_hex},
 };
@@ -30,6 +30,7 @@ pub(super) fn run(arguments: Init, context: &mut Context<'_>) -> Result<Answer, 
         ("--signer-validity", arguments.signer_validity),
         ("--list-signer-validity", arguments.list_signer_validity),
         ("--anchors-signer-validity", arguments.anchors_signer_validity),
+        ("--ledger-signer-validity", arguments.ledger_signer_validity),
     ] {
         if validity.0 > arguments.root_validity.0 {
             return Err(Error::Usage(format!("a signer would outlive its root: shorten {option}")));
@@ -37,8 +38,11 @@ pub(super) fn run(arguments: Init, context: &mut Context<'_>) -> Result<Answer, 
     }
     let places = Places::new(&arguments.key)?;
     let folder = NewFolder::reserve(home)?;
-    if Role::ALL.iter().any(|role| *places.of(*role) == KeyPlace::File) {
-        context.keyring.choose_passphrase()?;
+    for custodian in [Custodian::Issuer, Custodian::LedgerKeeper] {
+        let mut roles = Role::ALL.into_iter().filter(|role| role.custodian() == custodian);
+        if roles.any(|role| *places.of(role) == KeyPlace::File) {
+            context.keyring.choose_passphrase(custodian)?;
+        }
     }
 
     context.note("Making the keys …");
@@ -61,9 +65,13 @@ pub(super) fn run(arguments: Init, context: &mut Context<'_>) -> Result<Answer, 
     let (token_signer, token_signer_key) = signer(Role::TokenSigner, arguments.signer_validity)?;
     let (list_signer, list_signer_key) = signer(Role::ListSigner, arguments.list_signer_validity)?;
     let (anchors_signer, anchors_signer_key) = signer(Role::AnchorsSigner, arguments.anchors_signer_validity)?;
-    for (role, signer) in
-        [(Role::TokenSigner, &token_signer), (Role::ListSigner, &list_signer), (Role::AnchorsSigner, &anchors_signer)]
-    {
+    let (ledger_signer, ledger_signer_key) = signer(Role::LedgerSigner, arguments.ledger_signer_validity)?;
+    for (role, signer) in [
+        (Role::TokenSigner, &token_signer),
+        (Role::ListSigner, &list_signer),
+        (Role::AnchorsSigner, &anchors_signer),
+        (Role::LedgerSigner, &ledger_signer),
+    ] {
         verify_signer(role, signer.certificate(), token_root.certificate(), now)?;
     }
     verify_roots(&token_root, &holder_root, &token_signer, now)?;
@@ -76,6 +84,7 @@ pub(super) fn run(arguments: Init, context: &mut Context<'_>) -> Result<Answer, 
         (Role::TokenSigner, &token_signer, token_signer_key),
         (Role::ListSigner, &list_signer, list_signer_key),
         (Role::AnchorsSigner, &anchors_signer, anchors_signer_key),
+        (Role::LedgerSigner, &ledger_signer, ledger_signer_key),
     ];
     let files: Vec<_> = parts.iter().map(|(role, signer, key)| (*role, signer.certificate(), key)).collect();
     Home::write(folder.path(), &settings, &files)?;
@@ -90,6 +99,7 @@ pub(super) fn run(arguments: Init, context: &mut Context<'_>) -> Result<Answer, 
             token_signer: to_hex(token_signer.certificate()),
             list_signer: to_hex(list_signer.certificate()),
             anchors_signer: to_hex(anchors_signer.certificate()),
+            ledger_signer: to_hex(ledger_signer.certificate()),
         },
     )?;
     writing.commit()?;
@@ -116,9 +126,11 @@ impl<'a> Places<'a> {
         }
     }
 
+    /// What is said of all keys is not said of the ledger signer's, which has a secret of its own.
     fn of(&self, role: Role) -> &'a KeyPlace {
         let stated = |wanted: Option<Role>| self.0.iter().find(|key| key.role.map(renew::role) == wanted);
-        stated(Some(role)).or_else(|| stated(None)).map_or(&KeyPlace::File, |key| &key.place)
+        let of_all = || stated(None).filter(|_| role.custodian() == Custodian::Issuer);
+        stated(Some(role)).or_else(of_all).map_or(&KeyPlace::File, |key| &key.place)
     }
 }
 
@@ -136,8 +148,8 @@ pub(super) struct Making<'a> {
 }
 
 impl Making<'_> {
-    fn make(&self, keyring: &mut Keyring) -> Result<(Box<dyn SigningKey>, StoredKey), Error> {
-        keyring.make(self.place, &self.label, self.algorithm, self.padding)
+    fn make(&self, role: Role, keyring: &mut Keyring) -> Result<(Box<dyn SigningKey>, StoredKey), Error> {
+        keyring.make(self.place, role.custodian(), &self.label, self.algorithm, self.padding)
     }
 }
 
@@ -149,7 +161,7 @@ pub(super) fn found_root(
     making: &Making<'_>,
     keyring: &mut Keyring,
 ) -> Result<(Signer, StoredKey), Error> {
-    let (key, stored) = making.make(keyring)?;
+    let (key, stored) = making.make(role, keyring)?;
     let certificate = certs::root(role.certified_as(), name, lifetime, &*key)?;
     Ok((Signer::new(certificate, key)?, stored))
 }
@@ -163,7 +175,7 @@ pub(super) fn certify_signer(
     root: &Signer,
     keyring: &mut Keyring,
 ) -> Result<(Signer, StoredKey), Error> {
-    let (key, stored) = making.make(keyring)?;
+    let (key, stored) = making.make(role, keyring)?;
     let certificate = certs::issue(role.certified_as(), name, lifetime, key.spki(), root)?;
     Ok((Signer::new(certificate, key)?, stored))
 }
@@ -220,7 +232,7 @@ fn answer(home: &std::path::Path, organization: &str, signers: &[(Role, &Signer)
         document[role.slug().replace('-', "_")] = countersign_report::certificate(&certificate);
     }
     text += &format!(
-        "\nnext: build {} into the product; keep a backup of the folder, and the passphrase apart from it\n",
+        "\nnext: build {} into the product; keep a backup of the folder, and the passphrases elsewhere\n",
         home.join("anchors.pem").display()
     );
     Ok(Answer { text, json: json!({ "authority": document }), warnings: Vec::new() })

@@ -96,6 +96,7 @@ fn objects(file: &[u8]) -> Result<View, Reason> {
         Some(oid::CONTENT_CHALLENGE) => "Activation record".to_owned(),
         Some(oid::CONTENT_TOKEN_LIST) => "Token list".to_owned(),
         Some(oid::CONTENT_TOKEN) => "Activation token".to_owned(),
+        Some(oid::CONTENT_TREE_HEAD) => "Tree head".to_owned(),
         _ => "Object".to_owned(),
     };
     let text: Vec<_> = objects.iter().map(|object| report::render(&report::object_lines(object))).collect();

@@ -41,13 +41,22 @@ pub(super) fn show(id: &str, export: Option<&Path>, context: &Context<'_>) -> Re
         Ok::<_, Error>(encode_object(&der))
     };
     match &entry.body {
-        Body::AuthorityFounded { token_root, holder_root, token_signer, list_signer, anchors_signer, .. } => {
+        Body::AuthorityFounded {
+            token_root,
+            holder_root,
+            token_signer,
+            list_signer,
+            anchors_signer,
+            ledger_signer,
+            ..
+        } => {
             for (name, certificate) in [
                 ("token_root", token_root),
                 ("holder_root", holder_root),
                 ("token_signer", token_signer),
                 ("list_signer", list_signer),
                 ("anchors_signer", anchors_signer),
+                ("ledger_signer", ledger_signer),
             ] {
                 text += &format!("\n{}\n", name.replace('_', " "));
                 show_certificate(name, octets(certificate)?, &mut text, &mut document)?;

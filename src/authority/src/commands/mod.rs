@@ -12,6 +12,7 @@ mod manual;
 mod receive;
 mod renew;
 mod revoke;
+mod tree;
 
 use crate::{
     args::{AnchorsCommand, CardCommand, Cli, Command, Global, LedgerCommand, RevokeCommand},
@@ -43,8 +44,9 @@ pub(crate) struct Context<'a> {
 impl<'a> Context<'a> {
     pub(crate) fn new(global: &'a Global, notes: &'a mut dyn Write) -> Self {
         let passphrase = Source { descriptor: global.passphrase_fd, option: "--passphrase-fd" };
+        let ledger = Source { descriptor: global.ledger_passphrase_fd, option: "--ledger-passphrase-fd" };
         let pins = Source { descriptor: global.key_pin_fd, option: "--key-pin-fd" };
-        Self { global, keyring: Keyring::new(passphrase, pins), notes }
+        Self { global, keyring: Keyring::new(passphrase, ledger, pins), notes }
     }
 
     /// Tells a person how it is going.
@@ -86,6 +88,8 @@ pub(crate) fn run(cli: Cli, notes: &mut dyn Write) -> Result<Answer, Error> {
         Command::Ledger { command: LedgerCommand::Show { id, export } } => {
             ledger::show(&id, export.as_deref(), &context)
         }
+        Command::Ledger { command: LedgerCommand::Sign { out } } => tree::sign(&out, &mut context),
+        Command::Ledger { command: LedgerCommand::Verify { head } } => tree::verify(head.as_deref(), &mut context),
         Command::Completions { shell } => Ok(manual::completions(shell)),
         Command::Man { folder } => manual::pages(&folder),
     }

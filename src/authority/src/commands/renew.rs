@@ -8,6 +8,7 @@ use crate::{
     error::Error,
     home::{Home, Role},
     key_uri::KeyPlace,
+    keys::Custodian,
     ledger::Body,
     words::{digest, to_hex},
 };
@@ -26,8 +27,10 @@ pub(super) fn run(arguments: &Renew, context: &mut Context<'_>) -> Result<Answer
     lifetime(&home, role, arguments, clock::now()?)?;
     let issuing_role = if role.collection().is_some() { role } else { Role::TokenRoot };
     let issuer = home.signer(issuing_role, &mut context.keyring)?;
-    if arguments.key == KeyPlace::File {
-        home.open_passphrase(&mut context.keyring)?;
+    match role.custodian() {
+        _ if arguments.key != KeyPlace::File => {}
+        Custodian::Issuer => home.open_passphrase(&mut context.keyring)?,
+        Custodian::LedgerKeeper => context.keyring.choose_passphrase(Custodian::LedgerKeeper)?,
     }
 
     context.note("Making the key …");
@@ -75,6 +78,7 @@ pub(super) fn role(name: RoleName) -> Role {
         RoleName::TokenSigner => Role::TokenSigner,
         RoleName::ListSigner => Role::ListSigner,
         RoleName::AnchorsSigner => Role::AnchorsSigner,
+        RoleName::LedgerSigner => Role::LedgerSigner,
         RoleName::TokenRoot => Role::TokenRoot,
         RoleName::HolderRoot => Role::HolderRoot,
     }
@@ -84,7 +88,7 @@ pub(super) fn role(name: RoleName) -> Role {
 fn lifetime(home: &Home, role: Role, arguments: &Renew, now: Time) -> Result<Lifetime, Error> {
     let usual = match role {
         Role::TokenRoot | Role::HolderRoot => 20 * YEAR,
-        Role::TokenSigner | Role::ListSigner => 3 * YEAR,
+        Role::TokenSigner | Role::ListSigner | Role::LedgerSigner => 3 * YEAR,
         Role::AnchorsSigner => 15 * YEAR,
     };
     let not_after = now.plus(arguments.validity.map_or(usual, |validity| validity.0.into()));
@@ -116,6 +120,7 @@ fn answer(role: Role, der: &[u8], sequence: i64) -> Result<Answer, Error> {
              forged"
         }
         Role::AnchorsSigner => "name it in the next update: countersign-authority anchors update --signer",
+        Role::LedgerSigner => "sign the ledger with it: countersign-authority ledger sign",
     };
     let text = format!(
         "Renewed the {} (entry {sequence} of the ledger):\n{}\nnext: {next}\n",

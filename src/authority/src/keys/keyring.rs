@@ -24,6 +24,15 @@ use zeroize::Zeroizing;
 /// The largest reference to a key that is read, in octets.
 const MAX_REFERENCE: usize = 4 * 1024;
 
+/// Who has the secrets that open a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Custodian {
+    /// Whoever issues: every key but one.
+    Issuer,
+    /// Whoever signs for the ledger, and does not issue.
+    LedgerKeeper,
+}
+
 /// What is kept of a key in the authority's folder.
 pub(crate) enum StoredKey {
     /// The key itself, encrypted, as PEM.
@@ -43,41 +52,61 @@ struct Reference {
     rsa_padding: RsaPadding,
 }
 
+/// The passphrase of one custodian's key files.
+struct Passphrase {
+    source: Source,
+    /// What it opens, for the question.
+    opens: &'static str,
+    known: Option<Secret>,
+}
+
+impl Passphrase {
+    fn read(&mut self) -> Result<&str, Error> {
+        if self.known.is_none() {
+            self.known = Some(self.source.read(&format!("Passphrase of {}: ", self.opens))?);
+        }
+        Ok(self.known.as_deref().map_or("", String::as_str))
+    }
+}
+
 /// Opens keys and makes them. Keys that were made in hardware and not kept are removed from it at the end.
 pub(crate) struct Keyring {
-    passphrase_source: Source,
+    issuer: Passphrase,
+    ledger_keeper: Passphrase,
     pin_source: Source,
-    passphrase: Option<Secret>,
     // In this order: keys go before the sessions, sessions before the modules.
     made: Vec<MadePair>,
-    hsms: Vec<Rc<Hsm>>,
+    hsms: Vec<(Custodian, Rc<Hsm>)>,
     modules: Vec<(PathBuf, Pkcs11)>,
 }
 
 impl Keyring {
-    /// With nothing asked yet.
-    pub(crate) const fn new(passphrase_source: Source, pin_source: Source) -> Self {
+    /// With nothing asked yet: where the two passphrases come from, and the PINs.
+    pub(crate) const fn new(issuer: Source, ledger_keeper: Source, pin_source: Source) -> Self {
         Self {
-            passphrase_source,
+            issuer: Passphrase { source: issuer, opens: "the authority's keys", known: None },
+            ledger_keeper: Passphrase { source: ledger_keeper, opens: "the ledger signer's key", known: None },
             pin_source,
-            passphrase: None,
             made: Vec::new(),
             hsms: Vec::new(),
             modules: Vec::new(),
         }
     }
 
-    /// Has a new passphrase chosen for the key files that will be made.
-    pub(crate) fn choose_passphrase(&mut self) -> Result<(), Error> {
-        self.passphrase = Some(self.passphrase_source.read_new_passphrase("Passphrase for the authority's keys: ")?);
-        Ok(())
+    const fn passphrase_of(&mut self, custodian: Custodian) -> &mut Passphrase {
+        match custodian {
+            Custodian::Issuer => &mut self.issuer,
+            Custodian::LedgerKeeper => &mut self.ledger_keeper,
+        }
     }
 
-    fn passphrase(&mut self) -> Result<&str, Error> {
-        if self.passphrase.is_none() {
-            self.passphrase = Some(self.passphrase_source.read("Passphrase of the authority's keys: ")?);
-        }
-        Ok(self.passphrase.as_deref().map_or("", String::as_str))
+    /// Has a new passphrase chosen for the key files that will be made. The two custodians may not have the same.
+    pub(crate) fn choose_passphrase(&mut self, custodian: Custodian) -> Result<(), Error> {
+        let passphrase = self.passphrase_of(custodian);
+        let question = format!("Passphrase for {}: ", passphrase.opens);
+        passphrase.known = Some(passphrase.source.read_new_passphrase(&question)?);
+        let same = self.issuer.known.is_some() && self.issuer.known == self.ledger_keeper.known;
+        if same { Err(Error::SecretsSame) } else { Ok(()) }
     }
 
     /// Makes a key, or takes the one that the place names. What is to be kept in the folder comes with it. In hardware
@@ -85,6 +114,7 @@ impl Keyring {
     pub(crate) fn make(
         &mut self,
         place: &KeyPlace,
+        custodian: Custodian,
         label: &str,
         algorithm: KeyAlgorithm,
         padding: RsaPadding,
@@ -92,12 +122,12 @@ impl Keyring {
         let uri = match place {
             KeyPlace::File => {
                 let key = FileKey::generate(algorithm)?;
-                let encrypted = key.encrypt(self.passphrase()?)?;
+                let encrypted = key.encrypt(self.passphrase_of(custodian).read()?)?;
                 return Ok((Box::new(key), StoredKey::Encrypted(encrypted)));
             }
             KeyPlace::Pkcs11(uri) => uri,
         };
-        let hsm = self.hsm(uri)?;
+        let hsm = self.hsm(uri, custodian)?;
         let (key, uri) = if uri.names_key() {
             (Pkcs11Key::existing(hsm, uri, padding)?, uri.clone())
         } else {
@@ -117,23 +147,28 @@ impl Keyring {
     }
 
     /// Opens a key file.
-    pub(crate) fn open_file(&mut self, path: &Path) -> Result<Box<dyn SigningKey>, Error> {
-        Ok(Box::new(FileKey::open(path, self.passphrase()?)?))
+    pub(crate) fn open_file(&mut self, path: &Path, custodian: Custodian) -> Result<Box<dyn SigningKey>, Error> {
+        Ok(Box::new(FileKey::open(path, self.passphrase_of(custodian).read()?)?))
     }
 
     /// Opens the key that a reference in the folder leads to; `certificate` is the DER of its certificate.
-    pub(crate) fn open_reference(&mut self, path: &Path, certificate: &[u8]) -> Result<Box<dyn SigningKey>, Error> {
+    pub(crate) fn open_reference(
+        &mut self,
+        path: &Path,
+        custodian: Custodian,
+        certificate: &[u8],
+    ) -> Result<Box<dyn SigningKey>, Error> {
         let damaged = |fault: &str| Error::damaged(path, fault);
         let text = files::read_text(path, MAX_REFERENCE)?;
         let reference: Reference = toml::from_str(&text).map_err(|error| damaged(error.message()))?;
         let uri: Pkcs11Uri = reference.uri.parse().map_err(|fault: String| damaged(&fault))?;
         let certificate = Certificate::from_der(certificate).map_err(|_| Error::KeyMismatch)?;
-        let hsm = self.hsm(&uri)?;
+        let hsm = self.hsm(&uri, custodian)?;
         Ok(Box::new(Pkcs11Key::open(hsm, &uri, certificate.spki(), reference.rsa_padding)?))
     }
 
-    /// The token that a URI means, logged in.
-    fn hsm(&mut self, uri: &Pkcs11Uri) -> Result<Rc<Hsm>, Error> {
+    /// The token that a URI means, logged in. Its PIN opens all keys in it, so that it has one custodian.
+    fn hsm(&mut self, uri: &Pkcs11Uri, custodian: Custodian) -> Result<Rc<Hsm>, Error> {
         let module = match self.modules.iter().find(|(path, _)| *path == uri.module) {
             Some((_, module)) => module.clone(),
             None => {
@@ -143,12 +178,12 @@ impl Keyring {
             }
         };
         let token = Token::find(&module, uri)?;
-        if let Some(known) = self.hsms.iter().find(|hsm| hsm.is(&token)) {
-            return Ok(Rc::clone(known));
+        if let Some((whose, known)) = self.hsms.iter().find(|(_, hsm)| hsm.is(&token)) {
+            return if *whose == custodian { Ok(Rc::clone(known)) } else { Err(Error::SecretsSame) };
         }
         let source = self.pin_source;
         let hsm = Rc::new(token.log_in(&module, |question| source.read(question))?);
-        self.hsms.push(Rc::clone(&hsm));
+        self.hsms.push((custodian, Rc::clone(&hsm)));
         Ok(hsm)
     }
 }

@@ -8,7 +8,7 @@ mod pkcs11;
 
 pub(crate) use file::FileKey;
 pub use hsm_error::HsmError;
-pub(crate) use keyring::{Keyring, StoredKey};
+pub(crate) use keyring::{Custodian, Keyring, StoredKey};
 
 use crate::error::Error;
 use countersign_common::{Certificate, PublicKey, SignatureAlgorithm};

@@ -30,6 +30,7 @@ pub(crate) enum Body {
         token_signer: String,
         list_signer: String,
         anchors_signer: String,
+        ledger_signer: String,
     },
     BundleMade {
         id: String,

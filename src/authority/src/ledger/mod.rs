@@ -1,23 +1,23 @@
 //! The ledger: what was issued and revoked, in order, appended to and never changed.
 //!
-//! Each entry keeps its body and SHA-256(0x00 ‖ body), the leaf hash of RFC 9162 2.1.1, so that a Merkle log can be
-//! laid over it. Triggers refuse changes; who can write the file can still forge it, which a signed tree head would
-//! show.
+//! Number, time and body of each entry are the input of a leaf of a Merkle tree (docs/ledger.md), whose hash stands
+//! beside them. Triggers refuse changes; who can write the file can still forge it, which the signed heads of the tree show.
 
+mod audit;
 mod entry;
 
+pub(crate) use audit::Audit;
 pub(crate) use entry::Body;
 
 use crate::{error::Error, register::Register};
-use countersign_common::{Digest32, Octets, Time};
+use countersign_common::{Digest32, LedgerEntry, Octets, Time};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
-use sha2::{Digest as _, Sha256};
 use std::{path::Path, time::Duration};
 
 /// Marks the file as a ledger of Countersign ("CSGN").
 const APPLICATION_ID: i32 = 0x4353_474e;
 /// The version of the tables.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 /// How long to wait for another command that writes.
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -40,6 +40,17 @@ const SCHEMA: &str = "
     CREATE TRIGGER entries_follow_each_other BEFORE INSERT ON entries
         WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM entries)
         BEGIN SELECT RAISE(ABORT, 'entries are numbered in order'); END;
+    CREATE TABLE tree_heads (
+        number INTEGER PRIMARY KEY,
+        object BLOB NOT NULL
+    ) STRICT;
+    CREATE TRIGGER tree_heads_are_not_changed BEFORE UPDATE ON tree_heads
+        BEGIN SELECT RAISE(ABORT, 'what was signed is never changed'); END;
+    CREATE TRIGGER tree_heads_are_not_deleted BEFORE DELETE ON tree_heads
+        BEGIN SELECT RAISE(ABORT, 'what was signed is never changed'); END;
+    CREATE TRIGGER tree_heads_follow_each_other BEFORE INSERT ON tree_heads
+        WHEN NEW.number IS NOT (SELECT coalesce(max(number), 0) + 1 FROM tree_heads)
+        BEGIN SELECT RAISE(ABORT, 'tree heads are numbered in order'); END;
     CREATE TABLE customers (
         id TEXT PRIMARY KEY,
         name TEXT NOT NULL,
@@ -93,6 +104,7 @@ impl Ledger {
         match number("user_version")? {
             VERSION => Ok(Self { connection }),
             version if version > VERSION => Err(Error::AuthorityNewer { format: version.unsigned_abs() }),
+            version if version > 0 => Err(Error::AuthorityOlder { format: version.unsigned_abs() }),
             _ => Err(Error::LedgerDamaged("its tables are not complete".to_owned())),
         }
     }
@@ -117,6 +129,17 @@ impl Ledger {
     /// What all entries come to.
     pub(crate) fn register(&self) -> Result<Register, Error> {
         register_of(&self.connection)
+    }
+
+    /// DER of the signed heads of the tree, the first one first.
+    pub(crate) fn tree_heads(&self) -> Result<Vec<Vec<u8>>, Error> {
+        let mut query = self.connection.prepare("SELECT number, object FROM tree_heads ORDER BY number")?;
+        let rows = query.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
+        let in_order = |(expected, row): (i64, rusqlite::Result<(i64, Vec<u8>)>)| match row? {
+            (number, object) if number == expected => Ok(object),
+            _ => Err(Error::LedgerAltered(format!("tree head {expected}: is missing"))),
+        };
+        (1..).zip(rows).map(in_order).collect()
     }
 
     /// The certificates that followed the founding one in a role, the first one first.
@@ -220,11 +243,22 @@ impl Writing<'_> {
 
     /// Appends an entry.
     pub(crate) fn append(&self, time: Time, body: &Body) -> Result<i64, Error> {
-        let octets = serde_json::to_vec(body).map_err(|error| Error::LedgerDamaged(error.to_string()))?;
+        let text = serde_json::to_string(body).map_err(|error| Error::LedgerDamaged(error.to_string()))?;
+        let sequence = self.0.query_row("SELECT coalesce(max(seq), 0) + 1 FROM entries", [], |row| row.get(0))?;
+        let leaf = leaf(sequence, time, &text)?;
         self.0.execute(
-            "INSERT INTO entries (seq, time, kind, subject, leaf, body) \
-             VALUES ((SELECT coalesce(max(seq), 0) + 1 FROM entries), ?1, ?2, ?3, ?4, ?5)",
-            params![time.to_string(), body.kind(), body.subject(), leaf_hash(&octets).0, octets],
+            "INSERT INTO entries (seq, time, kind, subject, leaf, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![sequence, time.to_string(), body.kind(), body.subject(), leaf.0, text.as_bytes()],
+        )?;
+        Ok(sequence)
+    }
+
+    /// Keeps a signed head of the tree, and gives its number.
+    pub(crate) fn keep_tree_head(&self, object: &[u8]) -> Result<i64, Error> {
+        self.0.execute(
+            "INSERT INTO tree_heads (number, object) \
+             VALUES ((SELECT coalesce(max(number), 0) + 1 FROM tree_heads), ?1)",
+            [object],
         )?;
         Ok(self.0.last_insert_rowid())
     }
@@ -235,9 +269,10 @@ impl Writing<'_> {
     }
 }
 
-/// SHA-256(0x00 ‖ body) (RFC 9162 2.1.1).
-fn leaf_hash(body: &[u8]) -> Digest32 {
-    Octets(Sha256::new().chain_update([0]).chain_update(body).finalize().into())
+/// The hash of an entry's leaf.
+fn leaf(sequence: i64, time: Time, body: &str) -> Result<Digest32, Error> {
+    let number = u64::try_from(sequence).map_err(|_| Error::LedgerDamaged(format!("entry {sequence}: no number")))?;
+    Ok(LedgerEntry::new(number, time, body)?.leaf_hash()?)
 }
 
 fn connect(path: &Path) -> Result<Connection, Error> {
@@ -265,11 +300,13 @@ fn row_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
 /// Reads an entry, and believes none whose columns do not follow from its body.
 fn entry_of((sequence, time, kind, subject, leaf, octets): Row) -> Result<Entry, Error> {
     let damaged = |what| Error::LedgerDamaged(format!("entry {sequence}: {what}"));
-    let expected = leaf_hash(&octets);
+    let text = str::from_utf8(&octets).map_err(|_| damaged("the body is not text"))?;
+    let entered = time.parse::<Time>().ok().filter(|parsed| parsed.to_string() == time);
+    let expected = self::leaf(sequence, entered.ok_or_else(|| damaged("the time cannot be read"))?, text)?;
     if leaf != expected.0 {
-        return Err(damaged("the hash is not that of the body"));
+        return Err(damaged("the hash is not that of number, time and body"));
     }
-    let body: Body = serde_json::from_slice(&octets).map_err(|_| damaged("the body cannot be read"))?;
+    let body: Body = serde_json::from_str(text).map_err(|_| damaged("the body cannot be read"))?;
     if kind != body.kind() || subject != body.subject() {
         return Err(damaged("kind or subject are not those of the body"));
     }
@@ -353,6 +390,7 @@ mod tests {
         writing.append(time(), &token("aa", 1)).unwrap();
         writing.keep_customer("acme", &row).unwrap();
         writing.keep_customer("acme", &CustomerRow { name: "Acme Power".to_owned(), salt: Octets([8; 32]) }).unwrap();
+        assert_eq!(writing.keep_tree_head(b"\x30\x00").unwrap(), 1);
         writing.commit().unwrap();
         let known = ledger.begin().unwrap().customer("acme").unwrap().unwrap();
         assert_eq!((known.name.as_str(), known.salt), ("Acme Power", row.salt));
@@ -362,6 +400,9 @@ mod tests {
             "INSERT INTO entries SELECT seq + 5, time, kind, subject, leaf, body FROM entries",
             "UPDATE customers SET salt = zeroblob(32)",
             "DELETE FROM customers",
+            "UPDATE tree_heads SET object = x'00'",
+            "DELETE FROM tree_heads",
+            "INSERT INTO tree_heads VALUES (3, x'3000')",
         ] {
             let refused = ledger.connection.execute(statement, []).unwrap_err().to_string();
             assert!(["never changed", "in order", "is constant"].iter().any(|why| refused.contains(why)), "{refused}");
@@ -388,5 +429,12 @@ mod tests {
         assert_eq!(code(), Some("CS-7040"));
         std::fs::write(&path, "").unwrap();
         assert_eq!(code(), Some("CS-7041"));
+        // Of a release whose entries had other leaves, and of one that is not there yet.
+        std::fs::remove_file(&path).unwrap();
+        let ledger = Ledger::create(&path).unwrap();
+        for (version, expected) in [(VERSION - 1, "CS-7014"), (VERSION + 1, "CS-7004")] {
+            ledger.connection.pragma_update(None, "user_version", version).unwrap();
+            assert_eq!(code(), Some(expected));
+        }
     }
 }

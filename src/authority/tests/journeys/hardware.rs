@@ -1,6 +1,6 @@
 //! Keys in hardware: a SoftHSM2, and a PIV card behind OpenSC's module.
 
-use crate::support::{Desk, PASSPHRASE, expect_said, plain_token};
+use crate::support::{Desk, LEDGER_PASSPHRASE, PASSPHRASE, expect_said, plain_token};
 use countersign_common::{Anchors, NO_LISTS, SignedObject, VerifiedToken, decode_certificates, decode_object};
 use countersign_testkit::{Algorithm, Card, CardOptions, Output, Run, SoftHsm, Stack, TestAuthority, opensc_module};
 
@@ -12,10 +12,15 @@ fn with_pin(desk: &Desk, hsm: &SoftHsm, args: &[&str]) -> Run {
     desk.command(args).soft_hsm(hsm).args(["--key-pin-fd", "4"]).file(4, SoftHsm::PIN)
 }
 
-/// An authority all of whose keys are in a SoftHSM2.
+/// An authority with all keys of those who issue in a SoftHSM2.
 fn founded(desk: &Desk, hsm: &SoftHsm, more: &[&str]) -> Output {
     let init = ["init", "--organization", "Example Works", "--key", &SoftHsm::uri(TOKEN, "")];
-    with_pin(desk, hsm, &[&init[..], more].concat()).output()
+    with_ledger(with_pin(desk, hsm, &[&init[..], more].concat())).output()
+}
+
+/// With the passphrase of the ledger signer, whose key stays in a file unless something is said of it.
+fn with_ledger(run: Run) -> Run {
+    run.args(["--ledger-passphrase-fd", "5"]).file(5, LEDGER_PASSPHRASE)
 }
 
 /// Verifies a token by the rules of the product, and by OpenSSL.
@@ -33,7 +38,7 @@ fn accepted(desk: &Desk, file: &str, openssl: bool) {
 }
 
 #[test]
-fn an_authority_with_every_key_in_an_hsm() {
+fn an_authority_with_its_keys_in_an_hsm() {
     for (algorithm, padding) in
         [("p256", "pkcs1"), ("p384", "pkcs1"), ("ed25519", "pkcs1"), ("rsa-2048", "pkcs1"), ("rsa-3072", "pss")]
     {
@@ -63,7 +68,9 @@ fn an_authority_with_every_key_in_an_hsm() {
 #[test]
 fn keys_partly_in_files_and_partly_in_an_hsm() {
     let (desk, hsm) = (Desk::new(), SoftHsm::with_token(TOKEN));
-    let both = |args: &[&str]| with_pin(&desk, &hsm, args).args(["--passphrase-fd", "3"]).file(3, PASSPHRASE).output();
+    let both = |args: &[&str]| {
+        with_ledger(with_pin(&desk, &hsm, args)).args(["--passphrase-fd", "3"]).file(3, PASSPHRASE).output()
+    };
     let signer = format!("token-signer={}", SoftHsm::uri(TOKEN, ""));
     both(&["init", "--organization", "Example Works", "--key", &signer]).expect_code(0);
     assert!(desk.path("authority/keys/token-root.key.pem").exists());
@@ -137,7 +144,7 @@ fn what_an_hsm_refuses_leaves_folder_and_hsm_as_they_were() {
     let (desk, hsm) = (Desk::new(), SoftHsm::with_token(TOKEN));
     let init = |pin: &str, key: &str| {
         let init = ["init", "--organization", "A", "--key-pin-fd", "4", "--key", key];
-        desk.command(&init).soft_hsm(&hsm).file(4, pin).output()
+        with_ledger(desk.command(&init)).soft_hsm(&hsm).file(4, pin).output()
     };
     let uri = SoftHsm::uri(TOKEN, "");
     let wrong = init("111111", &uri).expect_code(3);
@@ -165,20 +172,46 @@ fn what_an_hsm_refuses_leaves_folder_and_hsm_as_they_were() {
             "--key",
             &key.replace("Authority;", &format!("Authority;serial={serial};")),
         ])
-        .args(["--key-pin-fd", "4"])
+        .args(["--key-pin-fd", "4", "--ledger-passphrase-fd", "5"])
         .soft_hsm(&hsm)
         .file(4, SoftHsm::PIN)
+        .file(5, LEDGER_PASSPHRASE)
         .output()
         .expect_code(3);
     expect_said(&failed, &["CS-7085"]);
     assert!(!desk.path("authority").exists());
     init(SoftHsm::PIN, &second).expect_code(0);
-    let again = desk
-        .command(&["--home", "other", "init", "--organization", "A", "--key", &second, "--key-pin-fd", "4"])
-        .soft_hsm(&hsm)
-        .file(4, SoftHsm::PIN)
-        .output();
+    let again = with_ledger(desk.command(&[
+        "--home",
+        "other",
+        "init",
+        "--organization",
+        "A",
+        "--key",
+        &second,
+        "--key-pin-fd",
+        "4",
+    ]))
+    .soft_hsm(&hsm)
+    .file(4, SoftHsm::PIN)
+    .output();
     expect_said(&again.expect_code(3), &["CS-7087", "A token-root", "object=LABEL"]);
+}
+
+#[test]
+fn the_ledger_signer_has_a_token_of_its_own_or_none() {
+    let (desk, hsm) = (Desk::new(), SoftHsm::with_token(TOKEN));
+    let signer = |token: &str| format!("ledger-signer={}", SoftHsm::uri(token, ""));
+    let refused = founded(&desk, &hsm, &["--key", &signer(TOKEN)]).expect_code(1);
+    expect_said(&refused, &["CS-7027", "ledger signer", "next:"]);
+    assert!(!desk.path("authority").exists());
+    assert!(!hsm.objects(TOKEN).contains("Example Works"), "what was made is gone");
+
+    hsm.add_token("Ledger");
+    let init = ["init", "--organization", "Example Works", "--passphrase-fd", "3", "--key", &signer("Ledger")];
+    with_pin(&desk, &hsm, &init).file(3, PASSPHRASE).output().expect_code(0);
+    with_pin(&desk, &hsm, &["ledger", "sign", "--out", "head.pem"]).output().expect_code(0);
+    desk.run(&["ledger", "verify", "--head", "head.pem"]).expect_code(0);
 }
 
 #[test]

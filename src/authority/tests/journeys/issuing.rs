@@ -339,9 +339,9 @@ fn a_damaged_authority_does_not_sign() {
     expect_said(&mixed, &["CS-7051", "no path"]);
     desk.write("authority/anchors.pem", "garbage");
     expect_said(&desk.with_passphrase(&plain_token(&[])).expect_code(3), &["CS-7005", "anchors.pem"]);
-    desk.write("authority/authority.toml", "format = 3\nsomething = \"new\"\n");
+    desk.write("authority/authority.toml", "format = 4\nsomething = \"new\"\n");
     expect_said(&desk.with_passphrase(&plain_token(&[])).expect_code(3), &["CS-7004", "later release"]);
-    desk.write("authority/authority.toml", "format = 1\norganization = \"A\"\nfounded = \"2026-01-01\"\n");
+    desk.write("authority/authority.toml", "format = 2\norganization = \"A\"\nfounded = \"2026-01-01\"\n");
     expect_said(&desk.with_passphrase(&plain_token(&[])).expect_code(3), &["CS-7014", "earlier release"]);
     assert!(!desk.path("token.pem").exists());
 }

@@ -1,5 +1,6 @@
 //! The command from outside: what it writes, what it refuses, and what other programs make of it.
 
+mod auditing;
 mod bundling;
 mod card;
 mod founding;

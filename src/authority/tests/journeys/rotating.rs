@@ -30,7 +30,7 @@ fn sha256(desk: &Desk, file: &str) -> String {
 #[test]
 fn every_role_is_renewed_and_the_one_before_stays() {
     let desk = Desk::founded("p256");
-    for role in ["token-signer", "list-signer", "anchors-signer"] {
+    for role in ["token-signer", "list-signer", "anchors-signer", "ledger-signer"] {
         let before = certificate(&desk, &format!("authority/{role}.pem"));
         let output = desk.with_passphrase(&["renew", role]).expect_code(0);
         expect_said(&output, &["Renewed", " 2,O=Example Works"]);

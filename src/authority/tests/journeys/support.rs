@@ -16,6 +16,8 @@ use std::{
 use tempfile::TempDir;
 
 pub(crate) const PASSPHRASE: &str = "correct horse battery";
+/// Of the ledger signer.
+pub(crate) const LEDGER_PASSPHRASE: &str = "quite another staple";
 
 /// The command, built beside this test as an example.
 fn program() -> PathBuf {
@@ -63,9 +65,10 @@ impl Desk {
         self.command(args).output()
     }
 
-    /// With the right passphrase in descriptor 3.
+    /// With the right passphrase in descriptor 3, and that of the ledger signer in 4.
     pub(crate) fn with_passphrase(&self, args: &[&str]) -> Output {
-        self.command(args).args(["--passphrase-fd", "3"]).pipe(3, format!("{PASSPHRASE}\n")).output()
+        let descriptors = ["--passphrase-fd", "3", "--ledger-passphrase-fd", "4"];
+        self.command(args).args(descriptors).pipe(3, format!("{PASSPHRASE}\n")).file(4, LEDGER_PASSPHRASE).output()
     }
 
     pub(crate) fn openssl(&self, args: &[&str]) -> Output {
@@ -107,7 +110,8 @@ pub(crate) fn expect_said(output: &Output, words: &[&str]) {
     for word in words {
         assert!(said.contains(word), "expected {word:?}\n{output}");
     }
-    assert!(!said.contains(PASSPHRASE), "the passphrase is shown\n{output}");
+    let secret = [PASSPHRASE, LEDGER_PASSPHRASE].iter().any(|secret| said.contains(secret));
+    assert!(!secret, "a passphrase is shown\n{output}");
 }
 
 impl Desk {

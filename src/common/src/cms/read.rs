@@ -31,8 +31,14 @@ pub struct SignedObject<'a> {
 }
 
 /// What the format has signed objects for.
-const CONTENT_TYPES: [ObjectIdentifier; 5] =
-    [oid::CONTENT_ANCHORS, oid::CONTENT_CHALLENGE, oid::CONTENT_MANIFEST, oid::CONTENT_TOKEN, oid::CONTENT_TOKEN_LIST];
+const CONTENT_TYPES: [ObjectIdentifier; 6] = [
+    oid::CONTENT_ANCHORS,
+    oid::CONTENT_CHALLENGE,
+    oid::CONTENT_MANIFEST,
+    oid::CONTENT_TOKEN,
+    oid::CONTENT_TOKEN_LIST,
+    oid::CONTENT_TREE_HEAD,
+];
 
 const CONTEXT_0: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
 const CONTEXT_1: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(1) };

@@ -7,6 +7,7 @@ mod bundles;
 mod certificate_lists;
 mod threats;
 mod token_lists;
+mod tree_heads;
 
 use countersign_common::{
     Anchors, Facts, Lists, MachineFacts, Product, Reason, SignedObject, Verdict, VerifiedTokenList,

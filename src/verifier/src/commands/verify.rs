@@ -12,8 +12,8 @@ use crate::{
 };
 use countersign::{Machine, MachineFacts, Product, Time};
 use countersign_common::{
-    Anchors, Certificate, Facts, Lists, NO_LISTS, PathError, Reason, RevocationList, SignedObject, VerifiedRecord,
-    VerifiedToken, VerifiedTokenList,
+    Anchors, Certificate, Facts, Lists, NO_LISTS, PathError, Reason, RevocationList, SignedObject, TreeHead,
+    VerifiedRecord, VerifiedToken, VerifiedTokenList,
     bundle::{Bundle, PartKind},
     display_name, oid,
 };
@@ -122,6 +122,7 @@ impl Judge<'_> {
             oid::CONTENT_ANCHORS => ("anchors update", self.anchors_update(signatures)),
             oid::CONTENT_TOKEN => ("token", self.token(object)),
             oid::CONTENT_TOKEN_LIST => ("token list", self.token_list(object)),
+            oid::CONTENT_TREE_HEAD => ("tree head", TreeHead::verify(&object, self.anchors).map(|_| Vec::new())),
             _ => ("record", self.record(object)),
         };
         Ok(Finding::new(kind, lines, view, judged))
@@ -290,6 +291,8 @@ fn role(certificate: &Certificate<'_>) -> &'static str {
         "signs lists of revoked tokens"
     } else if has(oid::EKU_ANCHORS_SIGNING) {
         "signs updates of trust anchors"
+    } else if has(oid::EKU_LEDGER_SIGNING) {
+        "signs heads of the authority's ledger"
     } else if has(oid::EKU_PIV_CARD_AUTH) {
         "card authentication, never a holder's"
     } else {

@@ -4,10 +4,10 @@ use crate::{
     install::pem,
     support::{Site, card::Answers, pki::Cast},
 };
-use countersign_common::token::ListTerms;
+use countersign_common::{GeneralizedTime, Octets, TreeHead, token::ListTerms};
 use countersign_testpki::{
     crls::{List, entries},
-    trust::{empty_list, token_list},
+    trust::{empty_list, ledger_signer, token_list, tree_head},
 };
 use countersign_verifier::Exit;
 use serde_json::Value;
@@ -139,8 +139,19 @@ fn verify_takes_lists_and_updates() {
     let crl = List::new(&root).dates(LISTED, "2049-01-01T00:00:00Z").sign(&root.key);
     let thief = List::new(&root).sign(&cast.holder_root.lent().key);
     let tokens = token_list(&cast.list_signer("Test List Signer"), &empty_list(8, LISTED));
+    let head = TreeHead {
+        version: 1,
+        log: Octets([1; 32]),
+        size: 7,
+        time: GeneralizedTime("2026-06-03T00:00:00Z".parse().unwrap()),
+        root: Octets([2; 32]),
+        extensions: None,
+    };
+    let head = |root| tree_head(&ledger_signer("Ledger Signer", root), &head);
     let anchors = site.path("anchors.pem").to_str().unwrap().to_owned();
     for (content, kind, code) in [
+        (head(&root), "tree-head", None),
+        (head(&cast.holder_root.lent()), "tree-head", Some("CS-2006")),
         (crl.clone(), "certificate-list", None),
         (pem("X509 CRL", &crl).into_bytes(), "certificate-list", None),
         (thief, "certificate-list", Some("CS-2007")),
