@@ -1,4 +1,5 @@
-//! The authority's ledger as others see it: an entry, and the signed head of the tree over all entries (docs/ledger.md).
+//! The authority's ledger as others see it: an entry, and the signed head of the tree over all entries
+//! (docs/ledger.md).
 
 use crate::{
     anchors::Anchors,

@@ -65,8 +65,8 @@ pub struct ProofBuilder {
 }
 
 impl ProofBuilder {
-    /// For the proof that the leaf at an index, counted from 0, is in a tree of a size (RFC 9162 2.1.3.1). Nothing where
-    /// the tree has no such leaf.
+    /// For the proof that the leaf at an index, counted from 0, is in a tree of a size (RFC 9162 2.1.3.1). Nothing
+    /// where the tree has no such leaf.
     pub fn inclusion(index: u64, size: u64) -> Option<Self> {
         if index >= size {
             return None;
@@ -83,8 +83,8 @@ impl ProofBuilder {
         Some(Self::new(parts, size))
     }
 
-    /// For the proof that a tree continues an earlier one of a size (RFC 9162 2.1.4.1). It is empty where there is nothing
-    /// to prove: both are one, or the earlier one is empty. Nothing where the earlier one is the larger.
+    /// For the proof that a tree continues an earlier one of a size (RFC 9162 2.1.4.1). It is empty where there is
+    /// nothing to prove: both are one, or the earlier one is empty. Nothing where the earlier one is the larger.
     pub fn consistency(earlier: u64, size: u64) -> Option<Self> {
         if earlier > size {
             return None;
