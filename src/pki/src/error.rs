@@ -239,3 +239,33 @@ impl From<SignatureError> for PathErrorKind {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use PathErrorKind::{BadSignature, BudgetExhausted, IssuerNotCa, NoPath, OnHold, PathTooLong, Revoked};
+
+    #[test]
+    fn what_a_reader_learns_most_from_is_told() {
+        let date = "2026-01-01".parse().unwrap();
+        let revoked = Revoked { reason: crate::RevocationReason::Superseded, date };
+        let ranks = [vec![NoPath], vec![BadSignature], vec![IssuerNotCa, PathTooLong], vec![revoked, OnHold { date }]];
+        let ranks: Vec<Vec<u8>> = ranks
+            .iter()
+            .chain([&vec![BudgetExhausted]])
+            .map(|kinds| kinds.iter().map(PathErrorKind::rank).collect())
+            .collect();
+        for pair in ranks.windows(2) {
+            assert!(pair[0].iter().all(|lower| pair[1].iter().all(|higher| lower < higher)), "{ranks:?}");
+        }
+        assert!(ranks.iter().all(|alike| alike.iter().all(|rank| *rank == alike[0])));
+    }
+
+    #[test]
+    fn an_error_names_the_certificate_and_the_rule() {
+        assert_eq!(NoPath.to_string(), "no path to a trust anchor");
+        assert_eq!(NoPath.about(String::new()).to_string(), "no path to a trust anchor");
+        assert_eq!(PathTooLong.about("CN=A".to_owned()).to_string(), format!("CN=A: {PathTooLong}"));
+    }
+}

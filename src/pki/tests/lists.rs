@@ -613,6 +613,12 @@ fn serial_numbers_and_lengths_are_as_short_as_can_be() {
 }
 
 #[test]
+fn what_cannot_be_read_is_said() {
+    assert_eq!(SourceError.to_string(), "the octets could not be read");
+    assert_eq!(PathErrorKind::from(SourceError), PathErrorKind::ListUnreadable);
+}
+
+#[test]
 fn the_frame_of_a_list() {
     let refusal = |der: &[u8]| RevocationList::from_der(der).err();
     let same_day = list().dates("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z");
@@ -634,5 +640,31 @@ fn the_frame_of_a_list() {
             Some(PathErrorKind::IndexRefused("damaged")),
             "{length}"
         );
+    }
+}
+
+/// An index that fits itself but counts more than its list can hold.
+#[test]
+fn an_index_counts_no_more_than_its_list_can_hold() {
+    let forged = |size: u32, count: u32, issuers: u32| {
+        let digest = |octets: &[u8]| sha2::Sha256::digest(octets).to_vec();
+        let tail = vec![0; issuers as usize * 4];
+        let page = vec![0; count as usize * 8];
+        let mut head = [b"CSCRLIX\x01", &size.to_be_bytes()[..], &[0; 32 + 32 + 1 + 64], &count.to_be_bytes()].concat();
+        head.extend([&issuers.to_be_bytes()[..], &digest(&tail)].concat());
+        head.extend([&[0; 8][..], &digest(&page)[..8]].concat());
+        let checked = digest(&head);
+        [head, checked, page, tail].concat()
+    };
+    let der = signed(&list());
+    let refusal = |index: Vec<u8>| RevocationList::open(&&der[..], &&index[..]).err();
+    let damaged = Some(PathErrorKind::IndexRefused("damaged"));
+    for (size, count, issuers, fits) in
+        [(160, 10, 0, true), (160, 10, 10, true), (175, 11, 0, false), (160, 12, 0, false), (16_000, 10, 11, false)]
+    {
+        let refused = refusal(forged(size, count, issuers));
+        assert!(matches!(refused, Some(PathErrorKind::IndexRefused(_))));
+        // What fits is then found not to go with this list.
+        assert_eq!(refused != damaged, fits, "{size} octets, {count} entries, {issuers} issuers: {refused:?}");
     }
 }

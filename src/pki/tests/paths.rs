@@ -11,6 +11,7 @@ use countersign_testpki::{
         CERT_SIGN, DIGITAL_SIGNATURE, EKU_CLIENT_AUTH, EKU_TOKEN_SIGNING, KEY_ENCIPHERMENT, POLICY,
         authority_key_identifier, basic_constraints, ca, extended_key_usage, extension, key_usage, policies,
     },
+    der::{oid as object_identifier, sequence},
 };
 
 fn now() -> Time {
@@ -82,6 +83,27 @@ fn every_key_and_signature_algorithm_that_is_allowed() {
     let root = Request::new("Root", Key::rsa_1024(), ca(None)).self_signed();
     let leaf = leaf(signer()).issued_by(&root);
     assert_eq!(refusal(&leaf, &[], &root, &PathRules::at(now())), PathErrorKind::KeyNotAllowed);
+}
+
+#[test]
+fn what_an_algorithm_signed_is_refused_from_its_date_on() {
+    let root = Request::new("Root", Key::rsa_2048(), ca(None)).self_signed();
+    let leaf = leaf(signer()).issued_by(&root);
+    let [last, since] = ["2030-12-31T23:59:59Z", "2031-01-01T00:00:00Z"].map(|time| time.parse::<Time>().unwrap());
+    judge(&leaf, &[], &root, &PathRules::at(last)).unwrap();
+    let refused = PathErrorKind::AlgorithmRefused { since, at: since };
+    assert_eq!(refusal(&leaf, &[], &root, &PathRules::at(since)), refused);
+}
+
+/// It is told even where nobody is found who could have signed.
+#[test]
+fn an_algorithm_that_nobody_may_sign_with() {
+    let (root, other) = (root(), Request::new("Other", Key::p256("path test other"), ca(None)).self_signed());
+    let algorithm = sequence(&[&object_identifier("1.2.840.10045.4.1")]);
+    let leaf = Request { algorithm, ..leaf(signer()) }.issued_by(&root);
+    for anchor in [&root, &other] {
+        assert_eq!(refusal(&leaf, &[], anchor, &PathRules::at(now())), PathErrorKind::AlgorithmNotAllowed);
+    }
 }
 
 #[test]
