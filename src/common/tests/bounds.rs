@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use countersign_common::{
-    Anchors, CLOCK_TOLERANCE, Facts, MachineFacts, NO_LISTS, Product, RevocationList, Time, Verdict, list_may_follow,
-    validate,
+    Anchors, CLOCK_TOLERANCE, Facts, MachineFacts, NO_LISTS, Product, Reason, RevocationList, Time, Verdict, decimal,
+    list_may_follow, validate,
 };
 use countersign_testpki::{
     Cast, Key, List, Request,
@@ -111,5 +111,25 @@ fn a_certificate_list_follows_one_of_a_lower_number_and_no_later_date() {
         (70_000, 11, Ok(())),
     ] {
         assert_eq!(follows(&list(number, day)), outcome, "{number} {day}");
+    }
+    let earlier = list(299, 10);
+    let [new, old] = [&earlier, &old].map(|der| RevocationList::from_der(der).unwrap());
+    assert!(
+        matches!(list_may_follow(&new, &old), Err(Reason::ListRollback { number: 299, newest: 300, .. })),
+        "the numbers are told"
+    );
+}
+
+#[test]
+fn the_number_of_a_list_for_a_person() {
+    for (number, text) in [
+        (&[][..], "0"),
+        (&[0, 0], "0"),
+        (&[0x01, 0x2c], "300"),
+        (&[0, 0xff], "255"),
+        (&[0xff; 16], "340282366920938463463374607431768211455"),
+        (&[1; 17], "0x0101010101010101010101010101010101"),
+    ] {
+        assert_eq!(decimal(number), text);
     }
 }
