@@ -221,8 +221,12 @@ mod tests {
             "2026-01-01 00:00:00Z",
             "2026-01-01T00:00:00",
             "2026-01-0é",
+            "2026/01/01",
+            "2026-01/01",
+            "2026-01-01T00-00:00Z",
         ] {
             assert_eq!(text.parse::<Time>(), Err(ParseTimeError), "{text}");
         }
+        assert!(ParseTimeError.to_string().contains("2026-11-24T09:30:00Z"));
     }
 }

@@ -37,6 +37,7 @@ pub(super) fn run(arguments: Init, context: &mut Context<'_>) -> Result<Answer, 
         }
     }
     let places = Places::new(&arguments.key)?;
+    check_padding(arguments.rsa_padding, Role::ALL.into_iter().map(|role| places.of(role)))?;
     let folder = NewFolder::reserve(home)?;
     for custodian in [Custodian::Issuer, Custodian::LedgerKeeper] {
         let mut roles = Role::ALL.into_iter().filter(|role| role.custodian() == custodian);
@@ -132,6 +133,17 @@ impl<'a> Places<'a> {
         let of_all = || stated(None).filter(|_| role.custodian() == Custodian::Issuer);
         stated(Some(role)).or_else(of_all).map_or(&KeyPlace::File, |key| &key.place)
     }
+}
+
+/// A padding that no key would have is a mistake: keys in files sign by PKCS#1 v1.5.
+pub(super) fn check_padding<'a>(
+    padding: RsaPadding,
+    mut places: impl Iterator<Item = &'a KeyPlace>,
+) -> Result<(), Error> {
+    if padding == RsaPadding::Pss && places.all(|place| *place == KeyPlace::File) {
+        return Err(Error::Usage("--rsa-padding pss is for keys in hardware: say where it is with --key".to_owned()));
+    }
+    Ok(())
 }
 
 /// How a key in hardware is called there.

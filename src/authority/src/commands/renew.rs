@@ -19,6 +19,7 @@ use serde_json::json;
 const YEAR: u64 = 31_557_600;
 
 pub(super) fn run(arguments: &Renew, context: &mut Context<'_>) -> Result<Answer, Error> {
+    init::check_padding(arguments.rsa_padding, core::iter::once(&arguments.key))?;
     let role = role(arguments.role);
     let home = Home::open(&context.global.home)?;
     let mut ledger = home.ledger()?;

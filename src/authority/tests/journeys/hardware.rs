@@ -135,6 +135,10 @@ fn a_key_that_is_there_is_taken_by_its_uri() {
         let refused = desk.run(&["init", "--organization", "A", "--key", &key]).expect_code(2);
         expect_said(&refused, &[words]);
     }
+    for command in [&["init", "--organization", "A", "--home", "b"][..], &["renew", "token-signer"]] {
+        let refused = desk.run(&[command, &["--algorithm", "rsa-2048", "--rsa-padding", "pss"]].concat());
+        expect_said(&refused.expect_code(2), &["CS-7001", "--key"]);
+    }
     let twice = desk.run(&["init", "--organization", "A", "--home", "b", "--key", "file", "--key", &uri("")]);
     expect_said(&twice.expect_code(2), &["CS-7001", "twice"]);
 }
