@@ -81,6 +81,13 @@ fn what_a_revoked_holder_takes_along_depends_on_the_reason() {
     }
     let other = revoking(root, &site.cast.token_signer, before, Some(KEY_COMPROMISE));
     assert_eq!(site.with_list(&record, &other), "CS-0001", "somebody else was revoked");
+    // The verdict names the list that it rests on.
+    let verdict = site.judge(&record, &certificate_lists(&other));
+    let [told] = &verdict.evidence.lists[..] else { panic!("one list: {:?}", verdict.evidence.lists) };
+    assert_eq!((told.kind, told.number.as_str()), (ListKind::CertificateList, "5"));
+    let read = RevocationList::from_der(&other).unwrap();
+    assert_eq!(told.this_update, read.this_update());
+    assert_eq!(told.issuer, countersign_common::display_name(read.issuer()));
 }
 
 #[test]
