@@ -79,7 +79,8 @@ impl FromStr for Pkcs11Uri {
                 "type" => return Err("type is not private: a key that signs is meant".to_owned()),
                 _ => {
                     return Err(format!(
-                        "{name} is not understood: name the token by token, serial, model or manufacturer, the key by object or id"
+                        "{name} is not understood: name the token by token, serial, model or manufacturer, the key by \
+                         object or id"
                     ));
                 }
             }

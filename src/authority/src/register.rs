@@ -34,6 +34,30 @@ pub(crate) struct Register {
     last_change: i64,
 }
 
+/// The certificates of the founding, in hexadecimal, each with its role; none of any other entry.
+pub(crate) fn founding_certificates(entry: &Body) -> Vec<(Role, &str)> {
+    let Body::AuthorityFounded {
+        token_root,
+        holder_root,
+        token_signer,
+        list_signer,
+        anchors_signer,
+        ledger_signer,
+        ..
+    } = entry
+    else {
+        return Vec::new();
+    };
+    vec![
+        (Role::TokenRoot, token_root.as_str()),
+        (Role::HolderRoot, holder_root),
+        (Role::TokenSigner, token_signer),
+        (Role::ListSigner, list_signer),
+        (Role::AnchorsSigner, anchors_signer),
+        (Role::LedgerSigner, ledger_signer),
+    ]
+}
+
 /// A certificate that the ledger knows.
 #[derive(Clone, Debug)]
 pub(crate) struct KnownCertificate {
@@ -109,24 +133,9 @@ impl Register {
                 }
             }
             Body::AnchorsUpdateIssued { number, .. } => self.anchors_number = self.anchors_number.max(number),
-            Body::AuthorityFounded {
-                token_root,
-                holder_root,
-                token_signer,
-                list_signer,
-                anchors_signer,
-                ledger_signer,
-                ..
-            } => {
-                for (role, der) in [
-                    (Role::TokenRoot, token_root),
-                    (Role::HolderRoot, holder_root),
-                    (Role::TokenSigner, token_signer),
-                    (Role::ListSigner, list_signer),
-                    (Role::AnchorsSigner, anchors_signer),
-                    (Role::LedgerSigner, ledger_signer),
-                ] {
-                    self.know(octets(&der)?, Some(role));
+            founding @ Body::AuthorityFounded { .. } => {
+                for (role, der) in founding_certificates(&founding) {
+                    self.know(octets(der)?, Some(role));
                 }
             }
             Body::BundleMade { .. } => {}

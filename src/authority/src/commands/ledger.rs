@@ -6,6 +6,7 @@ use crate::{
     files::NewFile,
     home::Home,
     ledger::{Body, Entry, Ledger},
+    register::founding_certificates,
     words::hex_octets,
 };
 use countersign_common::{Certificate, SignedObject, encode_certificate, encode_object};
@@ -41,25 +42,10 @@ pub(super) fn show(id: &str, export: Option<&Path>, context: &Context<'_>) -> Re
         Ok::<_, Error>(encode_object(&der))
     };
     match &entry.body {
-        Body::AuthorityFounded {
-            token_root,
-            holder_root,
-            token_signer,
-            list_signer,
-            anchors_signer,
-            ledger_signer,
-            ..
-        } => {
-            for (name, certificate) in [
-                ("token_root", token_root),
-                ("holder_root", holder_root),
-                ("token_signer", token_signer),
-                ("list_signer", list_signer),
-                ("anchors_signer", anchors_signer),
-                ("ledger_signer", ledger_signer),
-            ] {
-                text += &format!("\n{}\n", name.replace('_', " "));
-                show_certificate(name, octets(certificate)?, &mut text, &mut document)?;
+        founding @ Body::AuthorityFounded { .. } => {
+            for (role, certificate) in founding_certificates(founding) {
+                text += &format!("\n{}\n", role.name());
+                show_certificate(&role.slug().replace('-', "_"), octets(certificate)?, &mut text, &mut document)?;
             }
         }
         Body::CertificateRenewed { certificate, .. }

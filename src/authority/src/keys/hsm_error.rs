@@ -141,7 +141,9 @@ impl From<Fault> for HsmError {
             {
                 Self::NotOffered("a key of this kind")
             }
-            RvError::MechanismInvalid | RvError::MechanismParamInvalid if matches!(function, Function::GenerateKeyPair) => {
+            RvError::MechanismInvalid | RvError::MechanismParamInvalid
+                if matches!(function, Function::GenerateKeyPair) =>
+            {
                 Self::NotOffered("making a key of this kind")
             }
             RvError::KeyFunctionNotPermitted
