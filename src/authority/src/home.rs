@@ -17,6 +17,7 @@ use crate::{
     certs,
     error::Error,
     files,
+    key_uri::KeyPlace,
     keys::{Custodian, Keyring, Signer, StoredKey},
     ledger::Ledger,
 };
@@ -351,6 +352,14 @@ impl Home {
             keyring.open_file(&self.path.join(role.key_file(place)), role.custodian())?
         };
         Signer::new(certificate, key)
+    }
+
+    /// Refuses to put a key of a role where the other custodian has keys in use: one PIN would open both.
+    pub(crate) fn check_custody(&self, role: Role, at: &KeyPlace, keyring: &mut Keyring) -> Result<(), Error> {
+        let others = Role::ALL.into_iter().filter(|other| other.custodian() != role.custodian());
+        let references = others.map(|other| self.path.join(other.reference_file(self.place(other))));
+        let references: Vec<_> = references.filter(|file| file.exists()).collect();
+        keyring.check_alone(at, &references)
     }
 
     /// Has the passphrase typed that the issuer's key files have, and makes sure of it by one of them. Where there is no

@@ -204,7 +204,7 @@ pub struct Init {
     #[arg(long, value_enum)]
     pub signer_algorithm: Option<KeyAlgorithm>,
     /// Where the keys are made: `file`, or a token of PKCS#11 by its URI (RFC 7512); repeat it with ROLE= for single
-    /// ones. A URI with object or id takes a key that is there.
+    /// ones. Without ROLE nothing is said of the ledger signer's key, which needs a secret of its own. A URI with object or id takes a key that is there.
     #[arg(long, value_name = "[ROLE=]PLACE")]
     pub key: Vec<RoleKey>,
     /// How RSA keys in hardware sign.

@@ -26,6 +26,7 @@ pub(super) fn run(arguments: &Renew, context: &mut Context<'_>) -> Result<Answer
     let place = home.place(role) + 1;
     let name = certs::own_name(&role.common_name(place), home.organization())?;
     lifetime(&home, role, arguments, clock::now()?)?;
+    home.check_custody(role, &arguments.key, &mut context.keyring)?;
     let issuing_role = if role.collection().is_some() { role } else { Role::TokenRoot };
     let issuer = home.signer(issuing_role, &mut context.keyring)?;
     match role.custodian() {

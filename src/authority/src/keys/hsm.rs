@@ -44,7 +44,8 @@ impl Token {
         fitting.pop().ok_or_else(|| HsmError::TokenMissing { found: names(&tokens) }.into())
     }
 
-    fn fits(&self, uri: &Pkcs11Uri) -> bool {
+    /// Whether a URI may mean it.
+    pub(super) fn fits(&self, uri: &Pkcs11Uri) -> bool {
         [
             (&uri.token, self.info.label()),
             (&uri.manufacturer, self.info.manufacturer_id()),

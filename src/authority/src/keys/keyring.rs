@@ -52,6 +52,16 @@ struct Reference {
     rsa_padding: RsaPadding,
 }
 
+impl Reference {
+    /// Reads where a key is and how it signs.
+    fn read(path: &Path) -> Result<(Pkcs11Uri, RsaPadding), Error> {
+        let text = files::read_text(path, MAX_REFERENCE)?;
+        let reference: Self = toml::from_str(&text).map_err(|error| Error::damaged(path, error.message()))?;
+        let uri = reference.uri.parse().map_err(|fault: String| Error::damaged(path, fault))?;
+        Ok((uri, reference.rsa_padding))
+    }
+}
+
 /// The passphrase of one custodian's key files.
 struct Passphrase {
     source: Source,
@@ -141,6 +151,19 @@ impl Keyring {
         Ok((Box::new(key), StoredKey::Reference(reference)))
     }
 
+    /// Refuses a token where the references to keys of the other custodian may mean it: its PIN would open both.
+    pub(crate) fn check_alone(&mut self, place: &KeyPlace, others: &[PathBuf]) -> Result<(), Error> {
+        let KeyPlace::Pkcs11(uri) = place else { return Ok(()) };
+        let token = Token::find(&self.module(&uri.module)?, uri)?;
+        for path in others {
+            let (other, _) = Reference::read(path)?;
+            if other.module == uri.module && token.fits(&other) {
+                return Err(Error::SecretsSame);
+            }
+        }
+        Ok(())
+    }
+
     /// The keys that were made stay: what refers to them has been written.
     pub(crate) fn keep(&mut self) {
         self.made.iter_mut().for_each(MadePair::keep);
@@ -158,25 +181,24 @@ impl Keyring {
         custodian: Custodian,
         certificate: &[u8],
     ) -> Result<Box<dyn SigningKey>, Error> {
-        let damaged = |fault: &str| Error::damaged(path, fault);
-        let text = files::read_text(path, MAX_REFERENCE)?;
-        let reference: Reference = toml::from_str(&text).map_err(|error| damaged(error.message()))?;
-        let uri: Pkcs11Uri = reference.uri.parse().map_err(|fault: String| damaged(&fault))?;
+        let (uri, padding) = Reference::read(path)?;
         let certificate = Certificate::from_der(certificate).map_err(|_| Error::KeyMismatch)?;
         let hsm = self.hsm(&uri, custodian)?;
-        Ok(Box::new(Pkcs11Key::open(hsm, &uri, certificate.spki(), reference.rsa_padding)?))
+        Ok(Box::new(Pkcs11Key::open(hsm, &uri, certificate.spki(), padding)?))
+    }
+
+    fn module(&mut self, path: &Path) -> Result<Pkcs11, Error> {
+        if let Some((_, module)) = self.modules.iter().find(|(known, _)| known == path) {
+            return Ok(module.clone());
+        }
+        let module = hsm::load(path)?;
+        self.modules.push((path.to_owned(), module.clone()));
+        Ok(module)
     }
 
     /// The token that a URI means, logged in. Its PIN opens all keys in it, so that it has one custodian.
     fn hsm(&mut self, uri: &Pkcs11Uri, custodian: Custodian) -> Result<Rc<Hsm>, Error> {
-        let module = match self.modules.iter().find(|(path, _)| *path == uri.module) {
-            Some((_, module)) => module.clone(),
-            None => {
-                let module = hsm::load(&uri.module)?;
-                self.modules.push((uri.module.clone(), module.clone()));
-                module
-            }
-        };
+        let module = self.module(&uri.module)?;
         let token = Token::find(&module, uri)?;
         if let Some((whose, known)) = self.hsms.iter().find(|(_, hsm)| hsm.is(&token)) {
             return if *whose == custodian { Ok(Rc::clone(known)) } else { Err(Error::SecretsSame) };

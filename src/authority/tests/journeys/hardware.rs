@@ -216,6 +216,48 @@ fn the_ledger_signer_has_a_token_of_its_own_or_none() {
     with_pin(&desk, &hsm, &init).file(3, PASSPHRASE).output().expect_code(0);
     with_pin(&desk, &hsm, &["ledger", "sign", "--out", "head.pem"]).output().expect_code(0);
     desk.run(&["ledger", "verify", "--head", "head.pem"]).expect_code(0);
+
+    // Nor does a key come into the other's token later, though no command opens both.
+    let before = desk.snapshot();
+    let renew = |role: &str, token: &str| {
+        let renew = ["renew", role, "--passphrase-fd", "3", "--key", &SoftHsm::uri(token, "")];
+        with_pin(&desk, &hsm, &renew).file(3, PASSPHRASE).output()
+    };
+    expect_said(&renew("token-signer", "Ledger").expect_code(1), &["CS-7027", "next:"]);
+    assert_eq!(desk.snapshot(), before);
+    renew("token-signer", TOKEN).expect_code(0);
+    expect_said(&renew("ledger-signer", TOKEN).expect_code(1), &["CS-7027", "next:"]);
+    renew("ledger-signer", "Ledger").expect_code(0);
+    renew("list-signer", TOKEN).expect_code(0);
+}
+
+/// Whoever can write to the folder can lead the command elsewhere, but not to a signature that somebody accepts.
+#[test]
+fn a_reference_that_was_changed_signs_nothing() {
+    let (desk, hsm) = (Desk::new(), SoftHsm::with_token(TOKEN));
+    founded(&desk, &hsm, &[]).expect_code(0);
+    let file = "authority/keys/token-signer.key.toml";
+    let reference = String::from_utf8(desk.read(file)).expect("text");
+    let other = String::from_utf8(desk.read("authority/keys/list-signer.key.toml")).expect("text");
+    let issue = |reference: &str| {
+        desk.write(file, reference);
+        let before = desk.snapshot();
+        let output = with_pin(&desk, &hsm, &plain_token(&["--out", "token.pem"])).output();
+        assert_eq!(desk.snapshot() == before, output.code != Some(0), "no token, no entry\n{output}");
+        output
+    };
+    expect_said(&issue(&other).expect_code(3), &["CS-7026", "next:"]);
+    for (changed, code) in [
+        (reference.replace("module-path=", "pin-value=1&module-path="), "CS-7005"),
+        (reference.replace("module-path=", "module-path=relative"), "CS-7005"),
+        (reference.replace("rsa_padding", "rsa_paddings"), "CS-7005"),
+        (reference.replace("pkcs11:", "file:"), "CS-7005"),
+        (String::new(), "CS-7005"),
+        (format!("{reference}{}", "#".repeat(4_096)), "CS-7008"),
+    ] {
+        expect_said(&issue(&changed).expect_code(3), &[code, "token-signer.key.toml", "next:"]);
+    }
+    issue(&reference).expect_code(0);
 }
 
 #[test]
