@@ -25,7 +25,7 @@ const ITERATIONS: u32 = 600_000;
 /// The largest key file that is read, in octets: RSA-4096 needs 3.5 KiB.
 const MAX_KEY_FILE: usize = 16 * 1024;
 /// id-Ed25519 (RFC 8410 3).
-const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const LABEL: &str = "ENCRYPTED PRIVATE KEY";
 
 /// A private key in memory, from a file or on the way into one. The libraries erase it when it is dropped.

@@ -3,7 +3,7 @@
 //! A private key is made there as sensitive and not extractable, so that it never leaves the token. The token gets
 //! digests (Ed25519: the message), and what it signs is verified outside, as every signature of the authority is.
 
-use super::{HsmError, SigningKey, hsm::Hsm};
+use super::{HsmError, SigningKey, file::ED25519, hsm::Hsm};
 use crate::{
     args::{KeyAlgorithm, RsaPadding},
     error::Error,
@@ -24,16 +24,13 @@ use der::{
     Decode, Encode,
     asn1::{Any, BitString, ObjectIdentifier, OctetString, UintRef},
 };
+use p256::{NistP256, elliptic_curve::ALGORITHM_OID as EC_PUBLIC_KEY};
+use p384::NistP384;
+use pkcs8::AssociatedOid;
 use sha2::Sha256;
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use std::{path::Path, rc::Rc};
 
-/// id-ecPublicKey (RFC 5480 2.1.1).
-const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const SECP256R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const SECP384R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-/// id-Ed25519 (RFC 8410 3).
-const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// 65,537.
 const EXPONENT: [u8; 3] = [1, 0, 1];
 
@@ -143,8 +140,8 @@ impl MadePair {
             |bits: u64| vec![Attribute::ModulusBits(bits.into()), Attribute::PublicExponent(EXPONENT.to_vec())];
         let (mechanism, kind) = match algorithm {
             KeyAlgorithm::Ed25519 => (Mechanism::EccEdwardsKeyPairGen, curve(ED25519)?),
-            KeyAlgorithm::P256 => (Mechanism::EccKeyPairGen, curve(SECP256R1)?),
-            KeyAlgorithm::P384 => (Mechanism::EccKeyPairGen, curve(SECP384R1)?),
+            KeyAlgorithm::P256 => (Mechanism::EccKeyPairGen, curve(NistP256::OID)?),
+            KeyAlgorithm::P384 => (Mechanism::EccKeyPairGen, curve(NistP384::OID)?),
             KeyAlgorithm::Rsa2048 => (Mechanism::RsaPkcsKeyPairGen, modulus(2048)),
             KeyAlgorithm::Rsa3072 => (Mechanism::RsaPkcsKeyPairGen, modulus(3072)),
             KeyAlgorithm::Rsa4096 => (Mechanism::RsaPkcsKeyPairGen, modulus(4096)),
