@@ -5,7 +5,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a seed that cannot be made is a fault to be told at once")]
 
-use countersign_common::{ListKind, ListUsed, Octets, bundle::PartKind, encode_certificate, encode_object, token_list};
+use countersign_common::{
+    ListKind, ListUsed, Octets, TreeHead, bundle::PartKind, encode_certificate, encode_object, token_list,
+};
 use countersign_fuzz::{clock, signed, verdict::WORLD};
 use countersign_testpki::{
     crls,
@@ -57,7 +59,7 @@ fn objects() -> Seeds {
     let update_body = countersign_common::SignedObject::from_der(&update[0]).unwrap().content().to_vec();
     let stamp = stamp_info();
     let listed_certificates = crls::List::new(&cast.token_root).entry(&cast.token_signer.serial, REVOKED, &[]);
-    let all: [(u8, Vec<u8>); 26] = [
+    let all: [(u8, Vec<u8>); 27] = [
         (0, encode_object(&token).into_bytes()),
         (0, record.clone()),
         (1, token.clone()),
@@ -84,11 +86,18 @@ fn objects() -> Seeds {
         (15, clock::REQUEST.to_der().unwrap()),
         (16, clock::stamped(&stamp)),
         (17, stamp),
+        (18, tree_head().to_der().unwrap()),
     ];
     all.into_iter()
         .enumerate()
         .map(|(at, (kind, seed))| (format!("{kind:02}-{at:02}"), [&[kind], &seed[..]].concat()))
         .collect()
+}
+
+/// A head over some entries.
+fn tree_head() -> TreeHead {
+    let (log, root) = (Octets([1; 32]), Octets([2; 32]));
+    TreeHead { version: 1, log, size: 300, time: time("2026-06-15T09:30:00Z"), root, extensions: None }
 }
 
 /// When what is revoked in seeds was.

@@ -7,7 +7,7 @@ use crate::{clock, draw::Draw};
 use core::fmt::Debug;
 use countersign_common::{
     Anchors, Certificate, Challenge, ClockRequest, GeneralizedTime, RevocationList, SignatureAlgorithm, SignedObject,
-    SigningRequest, Time, Token,
+    SigningRequest, Time, Token, TreeHead,
     anchors_update::AnchorsUpdate,
     bundle::{Bundle, Manifest, PartKind},
     decimal, decode_certificate_list, decode_certificates, decode_object, decode_objects, encode_certificate,
@@ -24,7 +24,7 @@ pub fn run(input: &[u8]) {
     let mut draw = Draw::new(input);
     let which = draw.octet();
     let octets = draw.rest();
-    match which % 18 {
+    match which % 19 {
         0 => object_file(octets),
         1 => signed_object(octets),
         2 => body(octets, Token::from_der, |token| drop(token.check_enforceable())),
@@ -42,7 +42,8 @@ pub fn run(input: &[u8]) {
         14 => revocation_list(octets),
         15 => body(octets, ClockRequest::from_der, |request| drop(request.query())),
         16 => clock::mend_by(octets),
-        _ => clock::mend_by(&clock::stamped(octets)),
+        17 => clock::mend_by(&clock::stamped(octets)),
+        _ => body(octets, TreeHead::from_der, |_| {}),
     }
 }
 
