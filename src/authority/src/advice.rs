@@ -21,6 +21,9 @@ impl Error {
             Self::LedgerAltered(_) | Self::NotTheSignedTree { .. } | Self::KeptHead { .. } => {
                 "issue nothing with it; compare the ledger with its backup, and find out who changed it".to_owned()
             }
+            Self::NotSignedYet { .. } => {
+                "have the ledger signer sign the tree first: countersign-authority ledger sign --out FILE".to_owned()
+            }
             Self::SecretsSame => {
                 "choose another one, which those who issue do not know; nothing was written".to_owned()
             }

@@ -128,6 +128,13 @@ pub enum Error {
         /// Why.
         reason: Reason,
     },
+    /// No head that was signed covers an entry.
+    NotSignedYet {
+        /// The entry's number.
+        entry: u64,
+        /// How many entries the last head covers.
+        size: u64,
+    },
     /// The ledger signer's key was to be opened by the secret that opens other keys.
     SecretsSame,
     /// The ledger has no such entry.
@@ -252,6 +259,7 @@ impl Error {
         ("CS-7054", "clock behind the last list"),
         ("CS-7055", "ledger altered"),
         ("CS-7056", "ledger is not the one that a tree head was signed over"),
+        ("CS-7057", "no signed tree head covers the entry"),
         ("CS-7060", "slot of the card occupied"),
         ("CS-7061", "card did not prove possession of the key"),
         ("CS-7062", "card gave back another certificate"),
@@ -305,6 +313,7 @@ impl Error {
             Self::ClockBehindList { .. } => "CS-7054",
             Self::LedgerAltered(_) => "CS-7055",
             Self::NotTheSignedTree { .. } => "CS-7056",
+            Self::NotSignedYet { .. } => "CS-7057",
             Self::KeptHead { reason, .. } | Self::Object { reason, .. } => reason.code(),
             Self::Card(error) => error.code(),
             Self::Hsm(error) => error.code(),
@@ -333,6 +342,7 @@ impl Error {
             | Self::OtherToken(_)
             | Self::NotIssuedHere(_)
             | Self::NotOnHold(_)
+            | Self::NotSignedYet { .. }
             | Self::NotTheSignedTree { .. }
             | Self::OwnRootMissing
             | Self::SecretsSame
@@ -389,6 +399,9 @@ impl fmt::Display for Error {
             Self::LedgerDamaged(fault) => write!(f, "the ledger is damaged: {fault}"),
             Self::LedgerAltered(fault) => write!(f, "the ledger was altered: {fault}"),
             Self::NotTheSignedTree { head, fault } => write!(f, "the ledger is not the one of {head}: {fault}"),
+            Self::NotSignedYet { entry, size } => {
+                write!(f, "entry {entry} of the ledger: the last head that was signed covers {size} entries")
+            }
             Self::KeptHead { number, reason } => write!(f, "tree head {number} of the ledger: {reason}"),
             Self::SecretsSame => f.write_str("the ledger signer's key would be opened by the secret of other keys"),
             Self::NoEntry(id) => write!(f, "the ledger has no entry {id}"),

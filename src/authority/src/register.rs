@@ -6,7 +6,7 @@ use crate::{
     ledger::{Body, Entry},
     words::{RevocationWord, digest, hex_octets},
 };
-use countersign_common::{Time, token::Seconds};
+use countersign_common::{Demands, SignedObject, Time, anchors_update::AnchorsUpdate, token::Seconds};
 use std::collections::BTreeMap;
 
 /// What the ledger's entries come to. Digests are SHA-256 in lower-case hexadecimal.
@@ -196,6 +196,14 @@ impl Register {
         let place = |role| (role, 1 + self.of_role(role).count());
         let role = role.map(place);
         self.certificates.push(KnownCertificate { digest: digest(&der), der, role });
+    }
+
+    /// What the anchors in force demand of tokens.
+    pub(crate) fn demands(&self) -> Result<Demands, Error> {
+        let Some(der) = self.adopted.last() else { return Ok(Demands::default()) };
+        let object = SignedObject::from_der(der).map_err(Error::Verification)?;
+        let update = AnchorsUpdate::from_der(object.content()).map_err(Error::Verification)?;
+        Ok(update.demands.unwrap_or_default())
     }
 
     /// The certificates of a role, the first one first.

@@ -9,6 +9,7 @@ use crate::{
     signer::{check_role, verify_signer},
 };
 use countersign_pki::{Budget, Certificate, PathError, Time};
+use der::Sequence;
 use sha2::{Digest as _, Sha256};
 
 /// The roots under which tokens, token lists and bundles are signed, parsed once. They are compiled into the product or
@@ -19,7 +20,22 @@ pub struct Anchors<'a> {
     certificates: Vec<Certificate<'a>>,
     /// The end of each one's overlap, in the same order.
     ends: Vec<Option<Time>>,
+    /// What they demand of tokens from the beginning.
+    demands: Demands,
     update: Option<UpdateRule>,
+}
+
+/// What anchors demand of a token beyond the signature of a token signer, who could have used another tool than the
+/// authority's.
+///
+/// ```text
+/// Demands ::= SEQUENCE {
+///   inclusionProof  BOOLEAN }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Sequence)]
+pub struct Demands {
+    /// The proof that it is in the ledger.
+    pub inclusion_proof: bool,
 }
 
 /// Who may sign the update after the one in force.
@@ -28,6 +44,7 @@ struct UpdateRule {
     number: u64,
     signers: Vec<Digest32>,
     threshold: usize,
+    demands: Demands,
 }
 
 impl<'a> Anchors<'a> {
@@ -36,7 +53,14 @@ impl<'a> Anchors<'a> {
         let certificates: Vec<_> =
             certificates.into_iter().map(Certificate::from_der).collect::<Result<_, PathError>>()?;
         let ends = vec![None; certificates.len()];
-        Ok(Self { certificates, ends, update: None })
+        Ok(Self { certificates, ends, demands: Demands::default(), update: None })
+    }
+
+    /// The same anchors, which demand more of a token than its signature. No update takes that back.
+    #[must_use]
+    pub fn demanding(mut self, demands: Demands) -> Self {
+        self.demands = demands;
+        self
     }
 
     /// The anchors after a row of updates, the oldest first. Each object is an update with one signature; those with
@@ -95,9 +119,11 @@ impl<'a> Anchors<'a> {
         Ok(Self {
             certificates: certificates.collect::<Result<_, _>>().map_err(Reason::Signer)?,
             ends: body.anchors.iter().map(|anchor| anchor.not_after.map(|end| end.0)).collect(),
+            demands: self.demands,
             update: Some(UpdateRule {
                 number: body.number,
                 threshold: usize::from(body.threshold),
+                demands: body.demands.unwrap_or_default(),
                 signers: body.signers,
             }),
         })
@@ -111,6 +137,12 @@ impl<'a> Anchors<'a> {
     /// The number of the update in force; 0 where there was none.
     pub fn number(&self) -> u64 {
         self.update.as_ref().map_or(0, |rule| rule.number)
+    }
+
+    /// What they demand of a token beyond its signature.
+    pub fn demands(&self) -> Demands {
+        let later = self.update.as_ref().map(|rule| rule.demands).unwrap_or_default();
+        Demands { inclusion_proof: self.demands.inclusion_proof || later.inclusion_proof }
     }
 
     /// The last second at which machines may be activated under an anchor, by its index; nothing where that has no end.

@@ -2,6 +2,7 @@
 //! (docs/token-format.md, section 15).
 
 use crate::{
+    anchors::Demands,
     asn1::{BodyError, Digest32, Extension, GeneralizedTime, read_body},
     limits::{ascending, critical_extension, extensions_within_limits},
     reason::Reason,
@@ -22,7 +23,8 @@ pub const MAX_ANCHORS_SIGNERS: usize = 16;
 ///   anchors     SEQUENCE SIZE(1..32) OF AnchorEntry,
 ///   signers     SEQUENCE SIZE(1..16) OF OCTET STRING (SIZE(32)),
 ///   threshold   INTEGER (1..16),
-///   extensions  [0] SEQUENCE SIZE(1..16) OF Extension OPTIONAL }
+///   extensions  [0] SEQUENCE SIZE(1..16) OF Extension OPTIONAL,
+///   demands     [1] Demands OPTIONAL }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Sequence)]
 pub struct AnchorsUpdate<'a> {
@@ -41,6 +43,9 @@ pub struct AnchorsUpdate<'a> {
     /// Later additions.
     #[asn1(context_specific = "0", optional = "true")]
     pub extensions: Option<Vec<Extension>>,
+    /// What a token needs beyond its signature from now on. Present only where it demands something.
+    #[asn1(context_specific = "1", optional = "true")]
+    pub demands: Option<Demands>,
 }
 
 /// A trust anchor, and until when machines may be activated under it.
@@ -79,6 +84,7 @@ impl<'a> AnchorsUpdate<'a> {
             ("anchors", (1..=32).contains(&self.anchors.len())),
             ("signers", (1..=MAX_ANCHORS_SIGNERS).contains(&self.signers.len()) && ascending(self.signers.iter())),
             ("threshold", (1..=self.signers.len()).contains(&threshold)),
+            ("demands", self.demands != Some(Demands::default())),
             ("extensions", extensions_within_limits(self.extensions.as_deref())),
         ];
         checks.iter().find(|(_, holds)| !holds).map_or(Ok(()), |(field, _)| Err(Reason::AnchorsField(field)))

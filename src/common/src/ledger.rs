@@ -3,9 +3,10 @@
 
 use crate::{
     anchors::Anchors,
-    asn1::{BodyError, Digest32, Extension, GeneralizedTime, read_body},
+    asn1::{BodyError, Digest32, Extension, GeneralizedTime, Octets, read_body, sha256},
     cms::SignedObject,
     limits::{critical_extension, extensions_within_limits},
+    lists::Lists,
     merkle::leaf_hash,
     oid,
     reason::Reason,
@@ -13,33 +14,38 @@ use crate::{
     token::FORMAT_VERSION,
 };
 use countersign_pki::{Budget, Time};
-use der::{Encode, Sequence, asn1::Utf8StringRef};
+use der::{Encode, Sequence};
 
-/// An entry of the ledger. Its DER is the input of a leaf of the tree.
+/// An entry of the ledger, as the tree has it. Its DER is the input of a leaf.
 ///
 /// ```text
 /// LedgerEntry ::= SEQUENCE {
 ///   version  INTEGER { v1(1) },
 ///   number   INTEGER (1..9223372036854775807),   -- the leaf's index is one less
 ///   time     GeneralizedTime,
-///   body     UTF8String }                        -- JSON
+///   token    [0] OCTET STRING (SIZE(32)) OPTIONAL,
+///   body     OCTET STRING (SIZE(32)) }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Sequence)]
-pub struct LedgerEntry<'a> {
+pub struct LedgerEntry {
     /// Always [`FORMAT_VERSION`].
     pub version: u8,
     /// The place in the ledger, counted from 1.
     pub number: u64,
     /// When it was entered.
     pub time: GeneralizedTime,
-    /// What it says: JSON.
-    pub body: Utf8StringRef<'a>,
+    /// The digest of the token that this entry issues ([`SignedObject::digest`]); absent from all others.
+    #[asn1(context_specific = "0", optional = "true")]
+    pub token: Option<Digest32>,
+    /// SHA-256 of what it says, which is JSON: so a proof tells others no more than it has to.
+    pub body: Digest32,
 }
 
-impl<'a> LedgerEntry<'a> {
-    /// The entry at a place, counted from 1.
-    pub fn new(number: u64, time: Time, body: &'a str) -> der::Result<Self> {
-        Ok(Self { version: FORMAT_VERSION, number, time: GeneralizedTime(time), body: Utf8StringRef::new(body)? })
+impl LedgerEntry {
+    /// The entry at a place, counted from 1, with the digest of the token that it issues.
+    pub fn new(number: u64, time: Time, token: Option<Digest32>, body: &str) -> Self {
+        let body = Octets(sha256(body.as_bytes()));
+        Self { version: FORMAT_VERSION, number, time: GeneralizedTime(time), token, body }
     }
 
     /// The hash of its leaf (RFC 9162 2.1.1).
@@ -99,10 +105,19 @@ impl TreeHead {
         if head.time.0 == object.signing_time() { Ok(head) } else { Err(Reason::LedgerField("time")) }
     }
 
-    /// The head in a signed object that a ledger signer under the anchors signed.
-    pub fn verify(object: &SignedObject<'_>, anchors: &Anchors<'_>) -> Result<Self, Reason> {
+    /// The head in a signed object that a ledger signer under the anchors signed, whom no list revokes.
+    pub fn verify(object: &SignedObject<'_>, anchors: &Anchors<'_>, lists: &Lists<'_>) -> Result<Self, Reason> {
+        Self::verify_within(object, anchors, lists, &mut Budget::default())
+    }
+
+    pub(crate) fn verify_within(
+        object: &SignedObject<'_>,
+        anchors: &Anchors<'_>,
+        lists: &Lists<'_>,
+        budget: &mut Budget,
+    ) -> Result<Self, Reason> {
         let head = Self::from_object(object)?;
-        verify_signer(object, oid::EKU_LEDGER_SIGNING, anchors, &[], &mut Budget::default())?;
+        verify_signer(object, oid::EKU_LEDGER_SIGNING, anchors, lists.certificate_lists(), budget)?;
         object.verify_signature(object.signing_time())?;
         critical_extension(head.extensions.as_deref())?;
         Ok(head)

@@ -26,6 +26,7 @@ mod challenge;
 mod clock_repair;
 mod cms;
 mod holder;
+mod inclusion;
 mod ledger;
 mod limits;
 mod lists;
@@ -44,7 +45,7 @@ pub mod token_list;
 mod verdict;
 mod verified_token;
 
-pub use anchors::Anchors;
+pub use anchors::{Anchors, Demands};
 pub use armor::{
     MAX_FILE_SIZE, MAX_OBJECT_SIZE, MAX_TOKEN_SIZE, decode_certificate_list, decode_certificates, decode_object,
     decode_objects, encode_certificate, encode_object,
@@ -58,6 +59,7 @@ pub use countersign_pki::{
     RevocationReason, SignatureAlgorithm, Source, SourceError, Time, display_name, is_misleading, names_match,
 };
 pub use holder::Admission;
+pub use inclusion::{InclusionProof, LedgerPlace};
 pub use ledger::{LedgerEntry, TreeHead};
 pub use limits::is_identifier;
 pub use lists::{Lists, NO_LISTS, VerifiedTokenList, decimal, list_may_follow};

@@ -34,6 +34,8 @@ pub const CONTENT_MANIFEST: ObjectIdentifier = under_arc(1, 5);
 pub const CONTENT_TREE_HEAD: ObjectIdentifier = under_arc(1, 6);
 /// The unsigned attribute of a record that holds the token.
 pub const ATTRIBUTE_TOKEN: ObjectIdentifier = under_arc(2, 1);
+/// The unsigned attribute of a token that proves it to be in the ledger.
+pub const ATTRIBUTE_INCLUSION_PROOF: ObjectIdentifier = under_arc(2, 2);
 /// Extended key usage: signs activation tokens.
 pub const EKU_TOKEN_SIGNING: ObjectIdentifier = under_arc(3, 1);
 /// Extended key usage: signs token lists, and the manifests of bundles.

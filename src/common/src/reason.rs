@@ -145,6 +145,11 @@ pub enum Reason {
         at: Time,
     },
 
+    /// The anchors demand a proof that the token is in the ledger, and it carries none.
+    NoInclusionProof,
+    /// The proof that a token carries does not show that it is in the ledger.
+    NotInLedger(&'static str),
+
     // What the revocation lists say.
     /// The token is revoked.
     TokenRevoked {

@@ -55,6 +55,10 @@ impl fmt::Display for Reason {
             Self::AnchorsThreshold { needed, found, whom } => {
                 write!(f, "{found} of those {whom} have signed the anchors update, {needed} must")
             }
+            Self::NoInclusionProof => {
+                f.write_str("the anchors demand a proof that the token is in the ledger, and it carries none")
+            }
+            Self::NotInLedger(fault) => write!(f, "the token is not shown to be in the ledger: {fault}"),
             Self::AnchorRetired { anchor, end, at } => {
                 write!(f, "under {anchor} machines could be activated until {end}, not {at}")
             }

@@ -53,7 +53,7 @@ impl Reason {
             | Self::WindowClosed { .. } => 60,
             // The right anchor, but not the right person.
             Self::Criterion { .. } | Self::NotDirectlyIssued { .. } | Self::SlotNotAllowed { .. } => 55,
-            Self::RoleMixed(_) => 50,
+            Self::RoleMixed(_) | Self::NoInclusionProof | Self::NotInLedger(_) => 50,
             Self::Holder(error) | Self::Signer(error) | Self::List(error) | Self::TimeStamper(error) => {
                 match error.kind {
                     PathErrorKind::NoPath => 30,
@@ -109,6 +109,8 @@ impl Reason {
             | Self::ClockRequestVoid(_)
             | Self::NoAnchors
             | Self::AnchorRetired { .. }
+            | Self::NoInclusionProof
+            | Self::NotInLedger(_)
             | Self::TokenRevoked { .. }
             | Self::TokenOnHold { .. }
             | Self::ListsContradict { .. }

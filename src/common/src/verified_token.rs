@@ -7,6 +7,7 @@ use crate::{
     challenge::{Challenge, Slot},
     cms::SignedObject,
     holder::{Admission, Holder, admit, check_key},
+    inclusion::{InclusionProof, LedgerPlace},
     lists::{Lists, check_terms},
     machine::{ComparisonOutcome, MachineComparison, MachineComponent, MachineFacts},
     oid,
@@ -47,6 +48,7 @@ impl<'a> VerifiedToken<'a> {
             return Err(Reason::TooLarge { limit: armor::MAX_TOKEN_SIZE });
         }
         let body = Token::from_der(object.content())?;
+        let proof = object.inclusion_proof().map(InclusionProof::from_der).transpose()?;
         let mut signed_by = |lists: &[_]| verify_signer(&object, oid::EKU_TOKEN_SIGNING, anchors, lists, budget);
         let path = match signed_by(lists.certificate_lists()) {
             Err(Reason::Signer(error))
@@ -57,6 +59,10 @@ impl<'a> VerifiedToken<'a> {
             path => path?,
         };
         object.verify_signature(object.signing_time())?;
+        if anchors.demands().inclusion_proof {
+            let proof = proof.as_ref().ok_or(Reason::NoInclusionProof)?;
+            proof.verify(&Octets(object.digest()), anchors, lists, budget)?;
+        }
         // After the signature: the advice to get a newer verifier must not come from a forger.
         body.check_enforceable()?;
         Ok(Self {
@@ -75,6 +81,14 @@ impl<'a> VerifiedToken<'a> {
     /// The signed object.
     pub fn object(&self) -> &SignedObject<'a> {
         &self.object
+    }
+
+    /// Where the proof that it carries shows it to be in the ledger; nothing where it carries none. Anchors that
+    /// demand a proof have had it verified already.
+    pub fn ledger_place(&self, anchors: &Anchors<'_>, lists: &Lists<'_>) -> Result<Option<LedgerPlace>, Reason> {
+        let Some(proof) = self.object.inclusion_proof() else { return Ok(None) };
+        let digest = Octets(self.object.digest());
+        InclusionProof::from_der(proof)?.verify(&digest, anchors, lists, &mut Budget::default()).map(Some)
     }
 
     /// The signer's word for when it was issued.

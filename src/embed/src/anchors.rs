@@ -1,7 +1,7 @@
 //! Where a product's trust anchors come from.
 
 use crate::{snapshot::Snapshot, store::StoreError};
-use countersign_common::{Reason, decode_certificates};
+use countersign_common::{Demands, Reason, decode_certificates};
 use std::borrow::Cow;
 
 /// The roots of the token authority that a product trusts.
@@ -12,7 +12,10 @@ use std::borrow::Cow;
 pub struct Anchors {
     source: AnchorSource,
     pem: Cow<'static, [u8]>,
+    demands: Demands,
 }
+
+const NO_DEMANDS: Demands = Demands { inclusion_proof: false };
 
 /// Where trust anchors come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,12 +30,25 @@ pub enum AnchorSource {
 impl Anchors {
     /// Anchors that are part of the program, as PEM or as the DER of one certificate.
     pub const fn compiled(pem: &'static [u8]) -> Self {
-        Self { source: AnchorSource::Compiled, pem: Cow::Borrowed(pem) }
+        Self { source: AnchorSource::Compiled, pem: Cow::Borrowed(pem), demands: NO_DEMANDS }
     }
 
     /// The anchors that the administrator placed in the store. Whoever can write that file decides what is trusted.
     pub const fn administrator_store() -> Self {
-        Self { source: AnchorSource::AdministratorStore, pem: Cow::Borrowed(&[]) }
+        Self { source: AnchorSource::AdministratorStore, pem: Cow::Borrowed(&[]), demands: NO_DEMANDS }
+    }
+
+    /// The same anchors, under which a token needs more than the signature of a token signer. An update of the anchors
+    /// may demand more, and never less.
+    #[must_use]
+    pub const fn demanding(mut self, demands: Demands) -> Self {
+        self.demands = demands;
+        self
+    }
+
+    /// What a token needs beyond its signature.
+    pub const fn demands(&self) -> Demands {
+        self.demands
     }
 
     /// Where these anchors come from.

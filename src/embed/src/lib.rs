@@ -30,8 +30,8 @@ pub use anchors::{AnchorSource, Anchors};
 pub use change::{Change, LockedStore};
 pub use clock::now;
 pub use countersign_common::{
-    ComparisonOutcome, ComponentFact, ComponentKind, ComponentMatch, Evidence, MachineComparison, MachineFacts,
-    Product, Reason, Remedy, State, Time, Verdict,
+    ComparisonOutcome, ComponentFact, ComponentKind, ComponentMatch, Demands, Evidence, MachineComparison,
+    MachineFacts, Product, Reason, Remedy, State, Time, Verdict,
     token::{Entitlement, ProductVersion},
 };
 pub use machine::{LocalMachine, Machine, RecordedMachine};

@@ -6,7 +6,7 @@ use crate::{
     store::StoreError,
 };
 use countersign_common::{
-    Lists, MAX_OBJECT_SIZE, Octets, PathErrorKind, Reason, RevocationList, SignedObject, Source, SourceError,
+    Demands, Lists, MAX_OBJECT_SIZE, Octets, PathErrorKind, Reason, RevocationList, SignedObject, Source, SourceError,
     VerifiedTokenList, decode_objects, sha256,
 };
 
@@ -19,6 +19,7 @@ const CERTIFICATE_LIST_PREFIX: &str = "certificates-";
 #[derive(Debug)]
 pub struct TrustFiles<'s> {
     roots: Vec<Vec<u8>>,
+    demands: Demands,
     updates: Vec<Vec<u8>>,
     token_lists: Vec<Vec<u8>>,
     certificate_lists: Vec<ListFile<'s>>,
@@ -109,7 +110,7 @@ impl<'s> TrustFiles<'s> {
                 (None, _) => {}
             }
         }
-        Ok(Self { roots, updates, token_lists, certificate_lists })
+        Ok(Self { roots, demands: anchors.demands(), updates, token_lists, certificate_lists })
     }
 
     /// DER of the anchors before any update.
@@ -136,6 +137,7 @@ impl<'s> TrustFiles<'s> {
     /// What is wrong with an anchor or an update.
     pub fn anchors(&self) -> Result<countersign_common::Anchors<'_>, Reason> {
         let roots = countersign_common::Anchors::new(self.roots.iter().map(Vec::as_slice)).map_err(Reason::Signer)?;
+        let roots = roots.demanding(self.demands);
         match roots.clone().follow(&self.updates) {
             // Only the first update is judged by a path; the others are by the keys that the one before names.
             Err(Reason::Signer(error)) if error.kind == PathErrorKind::NoPath => Ok(roots),

@@ -255,7 +255,6 @@ pub fn object(object: &SignedObject<'_>) -> Value {
         oid::CONTENT_TREE_HEAD => ("tree-head", TreeHead::from_der(content).map(|body| ledger::tree_head(&body))),
         _ => ("object", Err(Reason::WrongObject { expected: "a token, record, list, anchors update or tree head" })),
     };
-    let unreadable = |reason: Reason| json!({ "unreadable": reason.to_string(), "code": reason.code() });
     let inner = object
         .unsigned_token()
         .map_or(Value::Null, |der| SignedObject::from_der(der).map_or_else(unreadable, |inner| self::object(&inner)));
@@ -268,8 +267,14 @@ pub fn object(object: &SignedObject<'_>) -> Value {
         ("signer_subject", object.signer().subject_text().into()),
         ("certificates", object.other_certificates().iter().map(|other| hex(&other.digest())).collect()),
         ("body", body.unwrap_or_else(unreadable)),
+        ("inclusion_proof", object.inclusion_proof().map_or(Value::Null, ledger::proof)),
         ("token", inner),
     ])
+}
+
+/// In place of what cannot be read.
+pub(crate) fn unreadable(reason: Reason) -> Value {
+    json!({ "unreadable": reason.to_string(), "code": reason.code() })
 }
 
 /// A reason.

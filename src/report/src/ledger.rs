@@ -1,7 +1,7 @@
 //! What the ledger hands out: the head of its tree.
 
 use crate::text::Line;
-use countersign_common::TreeHead;
+use countersign_common::{InclusionProof, SignedObject, TreeHead};
 use serde_json::{Value, json};
 
 /// A head of the ledger's tree as it stands.
@@ -23,4 +23,34 @@ pub fn tree_head(head: &TreeHead) -> Value {
         "time": head.time.0.to_string(),
         "root": head.root.to_string(),
     })
+}
+
+/// The proof that a token carries, as it stands.
+pub(crate) fn proof_lines(der: &[u8]) -> Vec<Line> {
+    let words = InclusionProof::from_der(der).and_then(|proof| {
+        let object = SignedObject::from_der(proof.head.as_bytes())?;
+        let head = TreeHead::from_object(&object)?;
+        Ok(format!("entry {} of {}, by the head of {}", proof.entry.number, head.size, head.time.0))
+    });
+    vec![("in ledger", words.unwrap_or_else(|reason| format!("unreadable: {reason} [{}]", reason.code())))]
+}
+
+/// The proof that a token carries, as it stands.
+pub(crate) fn proof(der: &[u8]) -> Value {
+    let view = |proof: InclusionProof<'_>| {
+        let head = SignedObject::from_der(proof.head.as_bytes())?;
+        Ok(json!({
+            "version": proof.version,
+            "entry": {
+                "version": proof.entry.version,
+                "number": proof.entry.number,
+                "time": proof.entry.time.0.to_string(),
+                "token": proof.entry.token.map(|token| token.to_string()),
+                "body": proof.entry.body.to_string(),
+            },
+            "path": proof.path.iter().map(ToString::to_string).collect::<Value>(),
+            "head": crate::object(&head),
+        }))
+    };
+    InclusionProof::from_der(der).and_then(view).unwrap_or_else(crate::json::unreadable)
 }

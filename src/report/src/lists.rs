@@ -82,6 +82,9 @@ pub fn anchors_update_lines(update: &AnchorsUpdate<'_>) -> Vec<Line> {
     }
     lines.push(("next update", format!("signed by {} of {} keys", update.threshold, update.signers.len())));
     lines.extend(update.signers.iter().map(|signer| ("", format!("  SHA-256 {signer}"))));
+    if update.demands.is_some_and(|demands| demands.inclusion_proof) {
+        lines.push(("tokens need", "the proof that they are in the ledger".to_owned()));
+    }
     lines
 }
 
@@ -101,6 +104,7 @@ pub fn anchors_update(update: &AnchorsUpdate<'_>) -> Value {
         "anchors": anchors.collect::<Value>(),
         "signers": update.signers.iter().map(ToString::to_string).collect::<Value>(),
         "threshold": update.threshold,
+        "demands": { "inclusion_proof": update.demands.is_some_and(|demands| demands.inclusion_proof) },
     })
 }
 

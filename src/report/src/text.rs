@@ -161,6 +161,9 @@ pub fn object_lines(object: &SignedObject<'_>) -> Vec<Line> {
     lines.push(("signed", format!("{}, {}", object.signing_time(), object.algorithm().name())));
     lines.push(("signer", object.signer().subject_text()));
     lines.extend(object.other_certificates().iter().map(|issuer| ("with issuer", issuer.subject_text())));
+    if let Some(der) = object.inclusion_proof() {
+        lines.extend(ledger::proof_lines(der));
+    }
     if let Some(der) = object.unsigned_token() {
         match countersign_common::SignedObject::from_der(der) {
             Ok(token) => lines.extend(object_lines(&token)),

@@ -133,6 +133,11 @@ const ADVICE: &[(&str, &str)] = &[
         "ask the authority for a token under its new anchor: `countersign-verifier anchors show` tells which are in force",
     ),
     (
+        "CS-3011",
+        "ask the authority for the token with its proof (`countersign-authority ledger prove`), and activate again under it",
+    ),
+    ("CS-3012", "do not use the token: ask the authority for it again, and tell its auditor"),
+    (
         "CS-3101",
         "install the token for this product: `countersign-verifier install FILE`; `countersign-verifier tokens` lists \
          those installed",

@@ -288,6 +288,9 @@ pub(crate) struct Verify {
     /// Refuse what is not for this product
     #[arg(long, value_name = "PRODUCT")]
     pub(crate) product: Option<String>,
+    /// Refuse tokens without the proof that they are in the authority's ledger, as the product's anchors may
+    #[arg(long)]
+    pub(crate) require_inclusion_proof: bool,
     /// Refuse what is not for this machine
     #[arg(long)]
     pub(crate) machine_check: bool,

@@ -121,6 +121,7 @@ pub(crate) struct Verify {
     pub(crate) anchors: PathBuf,
     pub(crate) at: Option<Time>,
     pub(crate) product: Option<String>,
+    pub(crate) inclusion_proof: bool,
     pub(crate) machine_check: bool,
 }
 
@@ -229,6 +230,7 @@ impl Plan {
                 anchors: typed.anchors,
                 at: typed.at.as_deref().map(time).transpose()?,
                 product: typed.product.map(product).transpose()?,
+                inclusion_proof: typed.require_inclusion_proof,
                 machine_check: typed.machine_check,
             }),
         };

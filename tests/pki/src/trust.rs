@@ -9,9 +9,10 @@ use crate::{
     objects::{Cms, seed, time},
 };
 use countersign_common::{
-    Octets, TreeHead,
+    Digest32, InclusionProof, LedgerEntry, Octets, SignedObject, TreeHead,
     anchors_update::{AnchorEntry, AnchorsUpdate},
     bundle::{Bundle, Manifest, PartEntry, PartKind},
+    merkle::{Accumulator, ProofBuilder},
     token_list::{RevokedToken, TokenList, TokenRevocation},
 };
 use der::{Encode, asn1::OctetStringRef};
@@ -78,6 +79,50 @@ pub fn tree_head(signer: &Identity, body: &TreeHead) -> Vec<u8> {
     Cms::new(CONTENT_TREE_HEAD, body.to_der().unwrap(), signer, &body.time.0.to_string()).build()
 }
 
+/// What an inclusion proof is made of.
+#[derive(Clone, Debug)]
+pub struct ProofParts {
+    /// The entry that issues the token.
+    pub entry: LedgerEntry,
+    /// From its leaf to the root.
+    pub path: Vec<Digest32>,
+    /// The head of the tree.
+    pub head: TreeHead,
+}
+
+impl ProofParts {
+    /// That a token with this digest is the third of five entries.
+    pub fn new(token: Digest32) -> Self {
+        let at = time("2026-02-02T08:00:00Z");
+        let entry = |number, token| LedgerEntry::new(number, at.0, token, &format!("{{\"entry\":{number}}}"));
+        let issued = entry(3, Some(token));
+        let mut tree = Accumulator::default();
+        let mut path = ProofBuilder::inclusion(2, 5).unwrap();
+        let leaves: Vec<_> =
+            (1..=5).map(|number| if number == 3 { issued } else { entry(number, None) }.leaf_hash().unwrap()).collect();
+        for leaf in &leaves {
+            tree.append(*leaf);
+            path.append(*leaf);
+        }
+        let dated = time("2026-03-01T00:00:00Z");
+        let head = TreeHead { version: 1, log: leaves[0], size: 5, time: dated, root: tree.root(), extensions: None };
+        Self { entry: issued, path: path.finish().unwrap(), head }
+    }
+
+    /// DER of the proof, with the head signed.
+    pub fn signed_by(&self, signer: &Identity) -> Vec<u8> {
+        let head = tree_head(signer, &self.head);
+        let head = OctetStringRef::new(&head).unwrap();
+        let path = self.path.clone();
+        InclusionProof { version: 1, entry: self.entry, path, head }.to_der().unwrap()
+    }
+}
+
+/// A token with a proof in it.
+pub fn with_proof(token: &[u8], proof: &[u8]) -> Vec<u8> {
+    SignedObject::from_der(token).unwrap().with_inclusion_proof(proof).unwrap()
+}
+
 /// An anchors update that names certificates, those who may sign the next one, and how many must.
 pub fn anchors_update(
     number: u64,
@@ -99,6 +144,7 @@ pub fn anchors_update(
         signers: keys,
         threshold,
         extensions: None,
+        demands: None,
     };
     anchors_signatures(&body.to_der().unwrap(), signed_by)
 }

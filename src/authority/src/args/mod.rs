@@ -4,7 +4,7 @@ mod revocation;
 mod rotation;
 
 pub use revocation::{Bundle, Crl, LiftKind, Receive, RevokeCertificate, RevokeCommand, RevokeToken};
-pub use rotation::{AnchorsCommand, AnchorsSign, AnchorsUpdate, Renew, RoleName};
+pub use rotation::{AnchorsCommand, AnchorsSign, AnchorsUpdate, Need, Renew, RoleName};
 
 use crate::key_uri::KeyPlace;
 use crate::words::{Anchor, Component, CriterionText, Entitlement, Interval, Machine, Tpm};
@@ -426,6 +426,17 @@ pub enum LedgerCommand {
         /// Write the token, certificate or list again into this file, which must not exist.
         #[arg(long, value_name = "FILE")]
         export: Option<PathBuf>,
+    },
+    /// Write a token with the proof that it is in the ledger, which anybody can check without the ledger.
+    #[command(after_help = "Example:\n  countersign-authority ledger prove 4f2a --out control-room.token.pem\n\n\
+        The last head that was signed must cover the token: ledger sign. Product owners may demand the proof, so that \
+        a token that was signed behind the ledger's back activates nothing.")]
+    Prove {
+        /// The token: its file, the number of its entry, or the beginning of its id.
+        token: String,
+        /// Where it goes; the file must not exist.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
     /// Sign the head of the ledger's tree, so that others can tell later whether the ledger was changed.
     #[command(after_help = "Example:\n  countersign-authority ledger sign --out head-2026-11.pem\n\n\

@@ -121,6 +121,9 @@ pub struct Bundle {
     /// The latest version of every token of a customer that is not revoked.
     #[arg(long, value_name = "CUSTOMER")]
     pub all_tokens_of: Option<String>,
+    /// Give each token the proof that it is in the ledger, as the anchors in force may demand anyway.
+    #[arg(long)]
+    pub with_proofs: bool,
     /// A file with somebody else's certificate revocation list; may be repeated.
     #[arg(long, value_name = "FILE")]
     pub crl: Vec<PathBuf>,

@@ -94,9 +94,22 @@ pub struct AnchorsUpdate {
     /// How many of them must sign [default: as in the last update, at first 1].
     #[arg(long, value_name = "N")]
     pub threshold: Option<u8>,
+    /// Whether tokens need the proof that they are in the ledger, on machines that follow the update [default: as in the
+    /// last update, at first optional]. Where it is required, what was activated without one falls.
+    #[arg(long, value_enum, value_name = "WHETHER")]
+    pub inclusion_proof: Option<Need>,
     /// Where it goes; the file must not exist.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+}
+
+/// Whether something is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Need {
+    /// It may be missing.
+    Optional,
+    /// Without it nothing is activated.
+    Required,
 }
 
 /// Arguments of `anchors sign`.

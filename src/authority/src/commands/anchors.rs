@@ -2,7 +2,7 @@
 
 use super::{Answer, Context};
 use crate::{
-    args::{AnchorsSign, AnchorsUpdate as Update},
+    args::{AnchorsSign, AnchorsUpdate as Update, Need},
     clock,
     cms::sign_object,
     error::Error,
@@ -15,7 +15,7 @@ use crate::{
     words::{digest, to_hex},
 };
 use countersign_common::{
-    Anchors, Certificate, Digest32, GeneralizedTime, MAX_FILE_SIZE, Octets, Reason, SignedObject, Time,
+    Anchors, Certificate, Demands, Digest32, GeneralizedTime, MAX_FILE_SIZE, Octets, Reason, SignedObject, Time,
     anchors_update::{AnchorEntry, AnchorsUpdate},
     decode_objects, encode_object, oid,
     token::FORMAT_VERSION,
@@ -129,6 +129,7 @@ struct Plan {
     anchors: Vec<(Vec<u8>, Option<Time>)>,
     signers: Vec<Digest32>,
     threshold: u8,
+    demands: Demands,
 }
 
 impl Plan {
@@ -180,7 +181,9 @@ impl Plan {
         signers.sort_unstable();
         signers.dedup();
         let threshold = arguments.threshold.or(last.as_ref().map(|update| update.threshold)).unwrap_or(1);
-        let plan = Self { anchors, signers, threshold };
+        let before = last.as_ref().and_then(|update| update.demands).unwrap_or_default();
+        let inclusion_proof = arguments.inclusion_proof.map_or(before.inclusion_proof, |need| need == Need::Required);
+        let plan = Self { anchors, signers, threshold, demands: Demands { inclusion_proof } };
         // The limits of the format, before a secret is asked for.
         plan.body(register.anchors_number + 1, Time::from_unix(0))?;
         Ok(plan)
@@ -198,6 +201,7 @@ impl Plan {
             signers: self.signers.clone(),
             threshold: self.threshold,
             extensions: None,
+            demands: Some(self.demands).filter(|demands| *demands != Demands::default()),
         };
         body.check().map_err(|reason| Error::Usage(reason.to_string()))?;
         Ok(body.to_der()?)

@@ -4,6 +4,7 @@ use super::{
     Answer, Context,
     anchors::Signed,
     crl::{self, Keys, Terms},
+    prove::{Issued, with_proofs},
 };
 use crate::{
     args::Bundle as Arguments,
@@ -203,6 +204,11 @@ impl Parts {
             for id in ids.into_iter().filter(|id| !register.revoked_tokens.contains_key(*id)) {
                 wanted.push((id.clone(), from_ledger(ledger, id)?));
             }
+        }
+        if arguments.with_proofs || register.demands()?.inclusion_proof {
+            let (names, ders): (Vec<_>, Vec<_>) = wanted.into_iter().unzip();
+            let issued = ders.into_iter().map(|der| Issued::of(der, ledger)).collect::<Result<_, _>>()?;
+            wanted = names.into_iter().zip(with_proofs(issued, ledger, home)?).collect();
         }
         for (name, der) in wanted {
             let refused = |reason| Error::Object { path: (&name).into(), reason };

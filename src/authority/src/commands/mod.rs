@@ -9,6 +9,7 @@ mod inspect;
 mod issue;
 mod ledger;
 mod manual;
+mod prove;
 mod receive;
 mod renew;
 mod revoke;
@@ -88,6 +89,7 @@ pub(crate) fn run(cli: Cli, notes: &mut dyn Write) -> Result<Answer, Error> {
         Command::Ledger { command: LedgerCommand::Show { id, export } } => {
             ledger::show(&id, export.as_deref(), &context)
         }
+        Command::Ledger { command: LedgerCommand::Prove { token, out } } => prove::run(&token, &out, &mut context),
         Command::Ledger { command: LedgerCommand::Sign { out } } => tree::sign(&out, &mut context),
         Command::Ledger { command: LedgerCommand::Verify { head } } => tree::verify(head.as_deref(), &mut context),
         Command::Completions { shell } => Ok(manual::completions(shell)),

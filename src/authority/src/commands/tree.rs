@@ -11,8 +11,8 @@ use crate::{
     words::digest,
 };
 use countersign_common::{
-    Anchors, GeneralizedTime, MAX_FILE_SIZE, Reason, SignedObject, TreeHead, decode_object, encode_object, oid,
-    token::FORMAT_VERSION,
+    Anchors, GeneralizedTime, MAX_FILE_SIZE, NO_LISTS, Reason, SignedObject, TreeHead, decode_object, encode_object,
+    oid, token::FORMAT_VERSION,
 };
 use countersign_report as report;
 use der::Encode;
@@ -97,9 +97,9 @@ pub(super) fn sign(out: &Path, context: &mut Context<'_>) -> Result<Answer, Erro
 }
 
 /// A tree head as it was found, and where.
-struct Head {
+pub(super) struct Head {
     place: Place,
-    object: Vec<u8>,
+    pub(super) object: Vec<u8>,
 }
 
 enum Place {
@@ -109,7 +109,7 @@ enum Place {
 
 impl Head {
     /// Those that the ledger keeps.
-    fn kept(ledger: &Ledger) -> Result<Vec<Self>, Error> {
+    pub(super) fn kept(ledger: &Ledger) -> Result<Vec<Self>, Error> {
         let heads = (1..).zip(ledger.tree_heads()?);
         Ok(heads.map(|(number, object)| Self { place: Place::Ledger { number }, object }).collect())
     }
@@ -121,7 +121,7 @@ impl Head {
     }
 
     /// What it says, whoever signed it.
-    fn parsed(&self) -> Option<TreeHead> {
+    pub(super) fn parsed(&self) -> Option<TreeHead> {
         TreeHead::from_object(&SignedObject::from_der(&self.object).ok()?).ok()
     }
 
@@ -169,10 +169,10 @@ fn check(ledger: &Ledger, heads: &[Head], context: &mut Context<'_>) -> Result<A
     Ok(audit)
 }
 
-fn anchors(roots: &[Vec<u8>]) -> Result<Anchors<'_>, Error> {
+pub(super) fn anchors(roots: &[Vec<u8>]) -> Result<Anchors<'_>, Error> {
     Anchors::new(roots.iter().map(Vec::as_slice)).map_err(|error| Error::Verification(Reason::Signer(error)))
 }
 
 fn verified(object: &[u8], anchors: &Anchors<'_>) -> Result<TreeHead, Reason> {
-    TreeHead::verify(&SignedObject::from_der(object)?, anchors)
+    TreeHead::verify(&SignedObject::from_der(object)?, anchors, &NO_LISTS)
 }

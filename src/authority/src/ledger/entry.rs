@@ -153,6 +153,14 @@ impl Body {
         }
     }
 
+    /// The digest of the token that it issues.
+    pub(super) fn issues(&self) -> Option<&str> {
+        match self {
+            Self::TokenIssued { digest, .. } => Some(digest),
+            _ => None,
+        }
+    }
+
     /// By what it is found: a token's id, the digest of a certificate, list or update, the organization's name.
     pub(super) fn subject(&self) -> &str {
         match self {

@@ -5,11 +5,12 @@
 
 mod audit;
 mod entry;
+mod proof;
 
 pub(crate) use audit::Audit;
 pub(crate) use entry::Body;
 
-use crate::{error::Error, register::Register};
+use crate::{error::Error, register::Register, words::hex};
 use countersign_common::{Digest32, LedgerEntry, Octets, Time};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::{path::Path, time::Duration};
@@ -17,7 +18,7 @@ use std::{path::Path, time::Duration};
 /// Marks the file as a ledger of Countersign ("CSGN").
 const APPLICATION_ID: i32 = 0x4353_474e;
 /// The version of the tables.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 /// How long to wait for another command that writes.
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -245,7 +246,7 @@ impl Writing<'_> {
     pub(crate) fn append(&self, time: Time, body: &Body) -> Result<i64, Error> {
         let text = serde_json::to_string(body).map_err(|error| Error::LedgerDamaged(error.to_string()))?;
         let sequence = self.0.query_row("SELECT coalesce(max(seq), 0) + 1 FROM entries", [], |row| row.get(0))?;
-        let leaf = leaf(sequence, time, &text)?;
+        let leaf = in_tree(sequence, time, body, &text)?.leaf_hash()?;
         self.0.execute(
             "INSERT INTO entries (seq, time, kind, subject, leaf, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![sequence, time.to_string(), body.kind(), body.subject(), leaf.0, text.as_bytes()],
@@ -269,10 +270,12 @@ impl Writing<'_> {
     }
 }
 
-/// The hash of an entry's leaf.
-fn leaf(sequence: i64, time: Time, body: &str) -> Result<Digest32, Error> {
-    let number = u64::try_from(sequence).map_err(|_| Error::LedgerDamaged(format!("entry {sequence}: no number")))?;
-    Ok(LedgerEntry::new(number, time, body)?.leaf_hash()?)
+/// An entry as the tree has it, from its body and the text of that.
+fn in_tree(sequence: i64, time: Time, body: &Body, text: &str) -> Result<LedgerEntry, Error> {
+    let damaged = |what| Error::LedgerDamaged(format!("entry {sequence}: {what}"));
+    let number = u64::try_from(sequence).map_err(|_| damaged("no number"))?;
+    let token = body.issues().map(|digest| hex(digest).map_err(|_| damaged("its token has no digest")));
+    Ok(LedgerEntry::new(number, time, token.transpose()?, text))
 }
 
 fn connect(path: &Path) -> Result<Connection, Error> {
@@ -302,11 +305,12 @@ fn entry_of((sequence, time, kind, subject, leaf, octets): Row) -> Result<Entry,
     let damaged = |what| Error::LedgerDamaged(format!("entry {sequence}: {what}"));
     let text = str::from_utf8(&octets).map_err(|_| damaged("the body is not text"))?;
     let entered = time.parse::<Time>().ok().filter(|parsed| parsed.to_string() == time);
-    let expected = self::leaf(sequence, entered.ok_or_else(|| damaged("the time cannot be read"))?, text)?;
+    let entered = entered.ok_or_else(|| damaged("the time cannot be read"))?;
+    let body: Body = serde_json::from_str(text).map_err(|_| damaged("the body cannot be read"))?;
+    let expected = in_tree(sequence, entered, &body, text)?.leaf_hash()?;
     if leaf != expected.0 {
         return Err(damaged("the hash is not that of number, time and body"));
     }
-    let body: Body = serde_json::from_str(text).map_err(|_| damaged("the body cannot be read"))?;
     if kind != body.kind() || subject != body.subject() {
         return Err(damaged("kind or subject are not those of the body"));
     }
@@ -344,7 +348,7 @@ mod tests {
             customer: "acme".to_owned(),
             product: "control-room".to_owned(),
             signer: "11".to_owned(),
-            digest: "00".to_owned(),
+            digest: "00".repeat(32),
             token: "3000".to_owned(),
         }
     }

@@ -37,6 +37,11 @@ fn tamper(desk: &Desk, change: impl FnOnce(&Connection)) {
     }
 }
 
+fn octets(digest: &str) -> Digest32 {
+    let octets = (0..32).map(|at| u8::from_str_radix(&digest[2 * at..2 * at + 2], 16).expect("digits"));
+    Octets(octets.collect::<Vec<_>>().try_into().expect("32 octets"))
+}
+
 fn statements(statements: &str) -> impl FnOnce(&Connection) {
     move |connection| connection.execute_batch(statements).expect("the change")
 }
@@ -48,8 +53,10 @@ fn rehash(number: u32, from: &str, to: &str) -> impl FnOnce(&Connection) {
         let (time, body): (String, Vec<u8>) =
             connection.query_row(row, [number], |row| Ok((row.get(0)?, row.get(1)?))).expect("the entry");
         let body = String::from_utf8(body).expect("text").replace(from, to);
-        let leaf =
-            LedgerEntry::new(number.into(), time.parse().expect("a time"), &body).and_then(|entry| entry.leaf_hash());
+        let parsed: Value = serde_json::from_str(&body).expect("JSON");
+        let token = parsed["digest"].as_str().filter(|_| parsed["kind"] == "token-issued");
+        let token = token.map(octets);
+        let leaf = LedgerEntry::new(number.into(), time.parse().expect("a time"), token, &body).leaf_hash();
         let update = "UPDATE entries SET body = ?1, leaf = ?2, subject = replace(subject, ?3, ?4) WHERE seq = ?5";
         let values = rusqlite::params![body.as_bytes(), leaf.expect("a hash").0, from, to, number];
         connection.execute(update, values).expect("the change");
@@ -80,8 +87,7 @@ fn the_tree_is_that_over_the_entries() {
     let mut leaves = Vec::new();
     for entry in list["entries"].as_array().expect("entries") {
         let leaf = entry["leaf"].as_str().expect("a hash");
-        let octets = (0..32).map(|at| u8::from_str_radix(&leaf[2 * at..2 * at + 2], 16).expect("digits"));
-        let leaf: Digest32 = Octets(octets.collect::<Vec<_>>().try_into().expect("32 octets"));
+        let leaf = octets(leaf);
         leaves.push(leaf);
         tree.append(leaf);
     }

@@ -6,6 +6,7 @@
 //! here as a profile of their own.
 
 mod read;
+mod unsigned;
 mod write;
 
 pub use read::SignedObject;

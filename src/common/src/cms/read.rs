@@ -1,7 +1,7 @@
 //! Reading a signed object.
 
-use super::MAX_CERTIFICATES;
-use crate::{oid, reason::Reason};
+use super::{MAX_CERTIFICATES, unsigned};
+use crate::{asn1::sha256, oid, reason::Reason};
 use countersign_pki::{
     AlgorithmError, Certificate, HashAlgorithm, PathError, SignatureAlgorithm, SignatureError, Time, allowed_at,
 };
@@ -26,7 +26,8 @@ pub struct SignedObject<'a> {
     signing_time: Time,
     algorithm: SignatureAlgorithm,
     signature: &'a [u8],
-    unsigned_token: Option<&'a [u8]>,
+    /// The value of the one unsigned attribute.
+    unsigned: Option<&'a [u8]>,
     digest: OnceLock<[u8; 32]>,
 }
 
@@ -40,8 +41,8 @@ const CONTENT_TYPES: [ObjectIdentifier; 6] = [
     oid::CONTENT_TREE_HEAD,
 ];
 
-const CONTEXT_0: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
-const CONTEXT_1: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(1) };
+pub(super) const CONTEXT_0: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
+pub(super) const CONTEXT_1: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(1) };
 
 impl<'a> SignedObject<'a> {
     /// Reads the DER of a ContentInfo with SignedData (RFC 5652 3 and 5) and holds it to the profile.
@@ -88,10 +89,14 @@ impl<'a> SignedObject<'a> {
             .filter(|algorithm| content_type != oid::CONTENT_CHALLENGE || *algorithm != SignatureAlgorithm::Ed25519)
             .ok_or(Reason::AlgorithmNotAllowed)?;
         let signature = info.value(Tag::OctetString, "signature")?;
-        let unsigned_token = if content_type == oid::CONTENT_CHALLENGE {
-            Some(unsigned_token(info.value(CONTEXT_1, "unsignedAttrs")?)?)
-        } else {
-            None
+        let unsigned = match content_type {
+            oid::CONTENT_CHALLENGE => {
+                Some(unsigned::value(info.value(CONTEXT_1, "unsignedAttrs")?, oid::ATTRIBUTE_TOKEN)?)
+            }
+            oid::CONTENT_TOKEN if !info.is_finished() => {
+                Some(unsigned::value(info.value(CONTEXT_1, "unsignedAttrs")?, oid::ATTRIBUTE_INCLUSION_PROOF)?)
+            }
+            _ => None,
         };
         info.finish("SignerInfo")?;
 
@@ -109,6 +114,11 @@ impl<'a> SignedObject<'a> {
             .ok_or(Reason::Cms("signing-certificate-v2 names a certificate that is not there"))?;
         let signer = others.remove(place);
         check_identifier(identifier, &signer)?;
+        // A proof comes and goes, the token stays the same.
+        let digest = match unsigned {
+            Some(_) if content_type == oid::CONTENT_TOKEN => OnceLock::from(sha256(&unsigned::replaced(der, &[])?)),
+            _ => OnceLock::new(),
+        };
         Ok(Self {
             der,
             content_type,
@@ -119,8 +129,8 @@ impl<'a> SignedObject<'a> {
             signing_time: attributes.signing_time,
             algorithm,
             signature,
-            unsigned_token,
-            digest: OnceLock::new(),
+            unsigned,
+            digest,
         })
     }
 
@@ -129,7 +139,7 @@ impl<'a> SignedObject<'a> {
         self.der
     }
 
-    /// SHA-256 of the whole object, computed at the first call.
+    /// SHA-256 of the whole object, of a token without its proof; else computed at the first call.
     pub fn digest(&self) -> [u8; 32] {
         *self.digest.get_or_init(|| Sha256::digest(self.der).into())
     }
@@ -166,7 +176,24 @@ impl<'a> SignedObject<'a> {
 
     /// DER of the token inside a record; no other object has one.
     pub fn unsigned_token(&self) -> Option<&'a [u8]> {
-        self.unsigned_token
+        self.unsigned.filter(|_| self.content_type == oid::CONTENT_CHALLENGE)
+    }
+
+    /// DER of the [`InclusionProof`](crate::InclusionProof) that a token carries.
+    pub fn inclusion_proof(&self) -> Option<&'a [u8]> {
+        self.unsigned.filter(|_| self.content_type == oid::CONTENT_TOKEN)
+    }
+
+    /// DER of this token with an inclusion proof, in place of the one that it has.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::WrongObject`] where this is no token.
+    pub fn with_inclusion_proof(&self, proof: &[u8]) -> Result<Vec<u8>, Reason> {
+        if self.content_type != oid::CONTENT_TOKEN {
+            return Err(Reason::WrongObject { expected: "an activation token" });
+        }
+        unsigned::replaced(self.der, &unsigned::attributes(oid::ATTRIBUTE_INCLUSION_PROOF, proof)?)
     }
 
     /// Verifies the signature with the signer's key, over the octets received (RFC 5652 5.4), by an algorithm that may
@@ -272,22 +299,6 @@ fn read_signing_certificate(tlv: &[u8]) -> Result<[u8; 32], Reason> {
     certificates.finish(SIGNING_CERTIFICATE)?;
     attribute.finish(SIGNING_CERTIFICATE)?;
     digest.try_into().map_err(|_| Reason::Cms(SIGNING_CERTIFICATE))
-}
-
-/// The one unsigned attribute that a record has: the token, as one value.
-fn unsigned_token(attributes: &[u8]) -> Result<&[u8], Reason> {
-    let wrong = "unsignedAttrs";
-    let mut attributes = Members::new(attributes, wrong)?;
-    let mut attribute = attributes.members(Tag::Sequence, wrong)?;
-    attributes.finish(wrong)?;
-    if attribute.take::<ObjectIdentifier>(wrong)? != oid::ATTRIBUTE_TOKEN {
-        return Err(Reason::Cms(wrong));
-    }
-    let mut values = attribute.members(Tag::Set, wrong)?;
-    attribute.finish(wrong)?;
-    let token = values.tlv(wrong)?;
-    values.finish(wrong)?;
-    Ok(token)
 }
 
 fn read_certificates(set: &[u8], role: fn(PathError) -> Reason) -> Result<Vec<Certificate<'_>>, Reason> {

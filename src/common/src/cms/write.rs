@@ -1,9 +1,10 @@
 //! Making a signed object, with a signer outside: a file key, a card or an HSM.
 
+use super::read::{CONTEXT_0, CONTEXT_1};
 use crate::{asn1::GeneralizedTime, oid};
 use countersign_pki::{Certificate, SignatureAlgorithm, Time};
 use der::{
-    Encode, Tag, TagNumber,
+    Encode, Tag,
     asn1::{AnyRef, ObjectIdentifier},
 };
 
@@ -17,9 +18,6 @@ pub struct SigningRequest<'a> {
     /// The signed attributes as SET OF.
     signed_attributes: Vec<u8>,
 }
-
-const CONTEXT_0: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
-const CONTEXT_1: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(1) };
 
 impl<'a> SigningRequest<'a> {
     /// Prepares an object of one of the content types of [`oid`] with a body in DER.
@@ -104,7 +102,7 @@ fn encode_signing_time(time: Time) -> der::Result<Vec<u8>> {
     }
 }
 
-fn attribute(id: ObjectIdentifier, value: &[u8]) -> der::Result<Vec<u8>> {
+pub(super) fn attribute(id: ObjectIdentifier, value: &[u8]) -> der::Result<Vec<u8>> {
     sequence(&[&id.to_der()?, &tlv(Tag::Set, &[value])?])
 }
 
@@ -119,6 +117,6 @@ fn set_of(mut members: Vec<Vec<u8>>) -> der::Result<Vec<u8>> {
     tlv(Tag::Set, &members.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }
 
-fn tlv(tag: Tag, members: &[&[u8]]) -> der::Result<Vec<u8>> {
+pub(super) fn tlv(tag: Tag, members: &[&[u8]]) -> der::Result<Vec<u8>> {
     AnyRef::new(tag, &members.concat())?.to_der()
 }

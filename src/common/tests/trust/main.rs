@@ -5,6 +5,7 @@
 mod anchors;
 mod bundles;
 mod certificate_lists;
+mod inclusion;
 mod threats;
 mod token_lists;
 mod tree_heads;

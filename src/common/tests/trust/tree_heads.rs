@@ -1,7 +1,7 @@
 //! Heads of the ledger's tree: by the ledger signer alone.
 
 use crate::{Site, code};
-use countersign_common::{Extension, Octets, SignedObject, TreeHead};
+use countersign_common::{Extension, NO_LISTS, Octets, SignedObject, TreeHead};
 use countersign_testpki::{
     Identity,
     objects::{Cms, time},
@@ -22,7 +22,7 @@ fn sign(head: &TreeHead, signer: &Identity, content_type: &str) -> Vec<u8> {
 
 fn verify(site: &Site, der: &[u8]) -> &'static str {
     let anchors = site.anchors();
-    code(SignedObject::from_der(der).and_then(|object| TreeHead::verify(&object, &anchors)))
+    code(SignedObject::from_der(der).and_then(|object| TreeHead::verify(&object, &anchors, &NO_LISTS)))
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn a_head_is_signed_by_the_ledger_signer_and_nobody_else() {
     let signer = ledger_signer("Ledger Signer", &site.cast.token_root);
     let der = tree_head(&signer, &head());
     let anchors = site.anchors();
-    assert_eq!(TreeHead::verify(&SignedObject::from_der(&der).unwrap(), &anchors), Ok(head()));
+    assert_eq!(TreeHead::verify(&SignedObject::from_der(&der).unwrap(), &anchors, &NO_LISTS), Ok(head()));
     assert_eq!(verify(&site, &sign(&head(), &signer, CONTENT_TOKEN_LIST)), "CS-1005");
     let stranger = ledger_signer("Ledger Signer", &site.cast.holder_root);
     let officer = anchors_signer("Officer", &site.cast.token_root);

@@ -12,7 +12,7 @@ use crate::{
 };
 use countersign::{Machine, MachineFacts, Product, Time};
 use countersign_common::{
-    Anchors, Certificate, Facts, Lists, NO_LISTS, PathError, Reason, RevocationList, SignedObject, TreeHead,
+    Anchors, Certificate, Demands, Facts, Lists, NO_LISTS, PathError, Reason, RevocationList, SignedObject, TreeHead,
     VerifiedRecord, VerifiedToken, VerifiedTokenList,
     bundle::{Bundle, PartKind},
     display_name, oid,
@@ -44,7 +44,7 @@ impl Finding {
 
 pub(super) fn run(plan: &Verify, context: &Context<'_>) -> Result<Report, Error> {
     let roots = certificates(&plan.anchors)?;
-    let anchors = parse_anchors(&roots)?;
+    let anchors = parse_anchors(&roots)?.demanding(Demands { inclusion_proof: plan.inclusion_proof });
     anchors.certificates()?;
     let content = Brought::read(&plan.file)?;
     let at = plan.at.map_or_else(clock, Ok)?;
@@ -122,7 +122,9 @@ impl Judge<'_> {
             oid::CONTENT_ANCHORS => ("anchors update", self.anchors_update(signatures)),
             oid::CONTENT_TOKEN => ("token", self.token(object)),
             oid::CONTENT_TOKEN_LIST => ("token list", self.token_list(object)),
-            oid::CONTENT_TREE_HEAD => ("tree head", TreeHead::verify(&object, self.anchors).map(|_| Vec::new())),
+            oid::CONTENT_TREE_HEAD => {
+                ("tree head", TreeHead::verify(&object, self.anchors, self.lists).map(|_| Vec::new()))
+            }
             _ => ("record", self.record(object)),
         };
         Ok(Finding::new(kind, lines, view, judged))
@@ -138,12 +140,22 @@ impl Judge<'_> {
             _ => "not open yet",
         };
         let mut remarks = vec![("window", words.to_owned()), ("anchor", token.evidence().anchor)];
+        remarks.extend(self.ledger(&token));
         if self.plan.machine_check {
             let machine = self.machine.facts();
             token.check_activation(&self.facts(product, &machine))?;
             remarks.push(("this machine", "may be activated with it".to_owned()));
         }
         Ok(remarks)
+    }
+
+    /// Whether the ledger's proof holds that a token carries. Where none is demanded, a bad one takes nothing away.
+    fn ledger(&self, token: &VerifiedToken<'_>) -> Option<Line> {
+        let words = match token.ledger_place(self.anchors, self.lists).transpose()? {
+            Ok(place) => format!("proven: entry {} of {}, signed {}", place.entry, place.size, place.signed),
+            Err(reason) => format!("not proven: {reason} [{}]", reason.code()),
+        };
+        Some(("ledger", words))
     }
 
     fn record(&self, object: SignedObject<'_>) -> Result<Vec<Line>, Reason> {
@@ -157,6 +169,7 @@ impl Judge<'_> {
             ("valid until", end),
             ("anchor", record.token().evidence().anchor),
         ];
+        remarks.extend(self.ledger(record.token()));
         if self.plan.machine_check {
             let machine = self.machine.facts();
             let verdict = record.assess(&self.facts(product, &machine));
