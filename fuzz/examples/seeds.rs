@@ -12,7 +12,10 @@ use countersign_fuzz::{clock, signed, verdict::WORLD};
 use countersign_testpki::{
     crls,
     objects::time,
-    trust::{anchors_signer, anchors_update, bundle, empty_list, manifest, revoked, token_list},
+    trust::{
+        ProofParts, anchors_signer, anchors_update, bundle, empty_list, ledger_signer, manifest, revoked, token_list,
+        with_proof,
+    },
 };
 use der::{Decode, Encode, asn1::Any, asn1::Uint};
 use flate2::{Compression, write::GzEncoder};
@@ -58,8 +61,10 @@ fn objects() -> Seeds {
     let certificates = [root, &cast.holder.certificate].map(|der| encode_certificate(der)).concat();
     let update_body = countersign_common::SignedObject::from_der(&update[0]).unwrap().content().to_vec();
     let stamp = stamp_info();
+    let ledger_signer = ledger_signer("Example Ledger Signer", &cast.token_root);
+    let proof = ProofParts::new(Octets(countersign_common::sha256(&token))).signed_by(&ledger_signer);
     let listed_certificates = crls::List::new(&cast.token_root).entry(&cast.token_signer.serial, REVOKED, &[]);
-    let all: [(u8, Vec<u8>); 27] = [
+    let all: [(u8, Vec<u8>); 30] = [
         (0, encode_object(&token).into_bytes()),
         (0, record.clone()),
         (1, token.clone()),
@@ -87,6 +92,9 @@ fn objects() -> Seeds {
         (16, clock::stamped(&stamp)),
         (17, stamp),
         (18, tree_head().to_der().unwrap()),
+        (19, proof.clone()),
+        (1, with_proof(&token, &proof)),
+        (1, countersign_testpki::trust::tree_head(&ledger_signer, &tree_head())),
     ];
     all.into_iter()
         .enumerate()

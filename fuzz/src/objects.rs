@@ -6,12 +6,12 @@
 use crate::{clock, draw::Draw};
 use core::fmt::Debug;
 use countersign_common::{
-    Anchors, Certificate, Challenge, ClockRequest, GeneralizedTime, RevocationList, SignatureAlgorithm, SignedObject,
-    SigningRequest, Time, Token, TreeHead,
+    Anchors, Certificate, Challenge, ClockRequest, GeneralizedTime, InclusionProof, RevocationList, SignatureAlgorithm,
+    SignedObject, SigningRequest, Time, Token, TreeHead,
     anchors_update::AnchorsUpdate,
     bundle::{Bundle, Manifest, PartKind},
     decimal, decode_certificate_list, decode_certificates, decode_object, decode_objects, encode_certificate,
-    encode_object, is_identifier, is_misleading,
+    encode_object, is_identifier, is_misleading, sha256,
     token::ProductVersion,
     token_list::TokenList,
 };
@@ -24,7 +24,7 @@ pub fn run(input: &[u8]) {
     let mut draw = Draw::new(input);
     let which = draw.octet();
     let octets = draw.rest();
-    match which % 19 {
+    match which % 20 {
         0 => object_file(octets),
         1 => signed_object(octets),
         2 => body(octets, Token::from_der, |token| drop(token.check_enforceable())),
@@ -43,7 +43,8 @@ pub fn run(input: &[u8]) {
         15 => body(octets, ClockRequest::from_der, |request| drop(request.query())),
         16 => clock::mend_by(octets),
         17 => clock::mend_by(&clock::stamped(octets)),
-        _ => body(octets, TreeHead::from_der, |_| {}),
+        18 => body(octets, TreeHead::from_der, |_| {}),
+        _ => body(octets, InclusionProof::from_der, |_| {}),
     }
 }
 
@@ -112,7 +113,13 @@ fn signed_object(octets: &[u8]) {
             .expect("what was read can be written");
     let issuers: Vec<_> = object.other_certificates().iter().map(Certificate::der).collect();
     let again = request.finish(&signature_in(octets), &issuers, object.unsigned_token());
-    let again = again.expect("what was read can be written");
+    let mut again = again.expect("what was read can be written");
+    if let Some(proof) = object.inclusion_proof() {
+        // The token is what it is without its proof.
+        assert!(object.digest() == sha256(&again));
+        let bare = SignedObject::from_der(&again).expect("what was written can be read");
+        again = bare.with_inclusion_proof(proof).expect("a token takes a proof");
+    }
     // RSA has several spellings of its algorithms (docs/token-format.md, section 9).
     if !matches!(algorithm, SignatureAlgorithm::RsaPkcs1(_) | SignatureAlgorithm::RsaPss(_)) {
         assert!(again == octets, "another spelling of the same object");

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 ARC = "1.3.6.1.4.1.32473.2026"
-CONTENT_TOKEN, CONTENT_CHALLENGE = ARC + ".1.1", ARC + ".1.2"
-ATTRIBUTE_TOKEN = ARC + ".2.1"
+CONTENT_TOKEN, CONTENT_CHALLENGE, CONTENT_TREE_HEAD = ARC + ".1.1", ARC + ".1.2", ARC + ".1.6"
+ATTRIBUTE_TOKEN, ATTRIBUTE_PROOF = ARC + ".2.1", ARC + ".2.2"
 EKU_TOKEN, EKU_LISTS, EKU_ANCHORS, EKU_LEDGER = (ARC + f".3.{number}" for number in range(1, 5))
 NOT_FOR_HOLDERS = {EKU_TOKEN, EKU_LISTS, EKU_ANCHORS, EKU_LEDGER, "2.16.840.1.101.3.6.8"}
 CONTENT_TYPE, MESSAGE_DIGEST = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4"
@@ -138,6 +138,14 @@ Challenge = sequence("Challenge", ("version", core.Integer), ("token_digest", co
                      ("nonce", core.OctetString), ("machine", Components),
                      ("virtualization", core.UTF8String, optional(0)), ("lists", sequence_of(ListUsed), optional(1)),
                      ("work_order", core.UTF8String, optional(2)), ("extensions", Extensions, optional(3)))
+
+LedgerEntry = sequence("LedgerEntry", ("version", core.Integer), ("number", core.Integer),
+                       ("time", core.GeneralizedTime), ("token", core.OctetString, optional(0)),
+                       ("body", core.OctetString))
+InclusionProof = sequence("InclusionProof", ("version", core.Integer), ("entry", LedgerEntry),
+                          ("path", sequence_of(core.OctetString)), ("head", core.OctetString))
+TreeHead = sequence("TreeHead", ("version", core.Integer), ("log", core.OctetString), ("size", core.Integer),
+                    ("time", core.GeneralizedTime), ("root", core.OctetString), ("extensions", Extensions, optional(0)))
 
 
 def to_json(value):
@@ -595,7 +603,7 @@ def check_lengths(issuers, anchor):
 
 class SignedObject:
     def __init__(self, der):
-        self.der, self.digest = der, hashlib.sha256(der).digest()
+        self.der = der
         outer = Reader(der, "CS-1003", "ContentInfo")
         whole, content = outer.tlv()
         outer.end()
@@ -604,8 +612,9 @@ class SignedObject:
         require(info.oid() == "1.2.840.113549.1.7.2", "CS-1101", "contentType")
         explicit = info.members(0xA0)
         info.end()
-        data = explicit.members(0x30, "SignedData")
+        whole = explicit.tlv(0x30)[0]
         explicit.end()
+        data = Reader(whole).members(0x30, "SignedData")
         require(data.value(0x02) == b"\x03", "CS-1101", "version")
         digest_algorithms = data.value(0x31)
         inner = data.members(0x30, "encapContentInfo")
@@ -614,7 +623,8 @@ class SignedObject:
         inner.end()
         self.content = explicit.value(0x04)
         explicit.end()
-        require(self.content_type in (CONTENT_TOKEN, CONTENT_CHALLENGE), "CS-1004", self.content_type)
+        known = (CONTENT_TOKEN, CONTENT_CHALLENGE, CONTENT_TREE_HEAD)
+        require(self.content_type in known, "CS-1004", self.content_type)
         certificates = data.value(0xA0)
         infos = data.value(0x31)
         data.end()
@@ -631,6 +641,9 @@ class SignedObject:
         self.others.remove(self.signer)
         names = self.signer.issuer.dump() + self.signer.serial.dump()
         require(self.sid == tlv(0x30, names), "CS-1101", "sid")
+        if self.proof:
+            der = without_unsigned(whole, infos[0])
+        self.digest = hashlib.sha256(der).digest()
 
     def read_signer(self, info, digest_algorithms):
         require(info.value(0x02) == b"\x01", "CS-1101", "version")
@@ -648,17 +661,14 @@ class SignedObject:
         record = self.content_type == CONTENT_CHALLENGE
         require(not record or self.algorithm[0] != "ed25519", "CS-1102", "no PIV slot has Ed25519")
         self.signature = info.value(0x04)
-        self.token = None
+        self.token = self.proof = None
+        rest = list(info.rest())
         if self.content_type == CONTENT_CHALLENGE:
-            unsigned = info.members(0xA1, "unsignedAttrs")
-            attribute = unsigned.members(0x30)
-            unsigned.end()
-            require(attribute.oid() == ATTRIBUTE_TOKEN, "CS-1101", "unsignedAttrs")
-            values = attribute.members(0x31)
-            attribute.end()
-            self.token = values.tlv()[0]
-            values.end()
-        info.end()
+            require(rest, "CS-1101", "unsignedAttrs")
+            self.token = unsigned_value(rest.pop(), ATTRIBUTE_TOKEN)
+        elif self.content_type == CONTENT_TOKEN and rest:
+            self.proof = unsigned_value(rest.pop(), ATTRIBUTE_PROOF)
+        require(not rest, "CS-1101", "SignerInfo")
         digest = hashlib.new(self.hash, self.content).digest()
         require(self.message_digest == digest, "CS-1103", "the content is not what was signed")
 
@@ -692,6 +702,27 @@ class SignedObject:
         key = public_key(self.signer.spki, "CS-1102")
         verify(key, self.algorithm, self.signature, self.signed_octets, "CS-1104", "CS-1102")
         check_date(key, at, "CS-1106")
+
+
+def unsigned_value(octets, wanted):
+    outer = Reader(octets, "CS-1101", "unsignedAttrs")
+    attribute = outer.members(0xA1)
+    outer.end()
+    inner = attribute.members(0x30)
+    attribute.end()
+    require(inner.oid() == wanted, "CS-1101", "unsignedAttrs")
+    values = inner.members(0x31)
+    inner.end()
+    value = values.tlv()[0]
+    values.end()
+    return value
+
+
+def without_unsigned(signed_data, signer_info):
+    """The whole object again, but for the unsigned attributes: what the digest of a token is over (section 3.3)."""
+    info = tlv(0x30, *list(Reader(signer_info).members(0x30).rest())[:-1])
+    parts = list(Reader(signed_data).members(0x30).rest())[:-1]
+    return tlv(0x30, bytes.fromhex("06092a864886f70d010702"), tlv(0xA0, tlv(0x30, *parts, tlv(0x31, info))))
 
 
 def make_object(content_type, content, certificate, key, algorithm, signing_time, issuers=(), token=None):
@@ -747,7 +778,8 @@ def read_body(spec, der):
 
 def check_widths(spec, body):
     """Octet strings of a fixed length and numbers that must fit."""
-    sizes = {"salt": 32, "id": 16, "token_digest": 32, "nonce": 32, "key_digest": 32, "digests": 32, "certificate": 32}
+    sizes = {"salt": 32, "id": 16, "token_digest": 32, "nonce": 32, "key_digest": 32, "digests": 32, "certificate": 32,
+             "token": 32, "body": 32, "path": 32, "log": 32, "root": 32}
 
     def walk(value, name=""):
         if isinstance(value, dict):
@@ -901,26 +933,66 @@ def read_challenge(der):
 # --- Section 8: validation. ---
 
 
-def verify_token(signed, anchors):
+def verify_signer(signed, anchors, usage):
+    require(anchors, "CS-3001", "no anchors")
+    issuers, _ = find_path(signed.signer, signed.others, anchors, signed.signing_time, usage)
+    require(len(issuers) == len(signed.others), "CS-1105", "needless certificates")
+    others = {EKU_TOKEN, EKU_LISTS, EKU_ANCHORS, EKU_LEDGER} - {usage}
+    require(not others & set(signed.signer.usages), "CS-3002", "signs something else as well")
+    signed.verify(signed.signing_time)
+
+
+def verify_token(signed, anchors, proof_demanded=False):
     require(signed.content_type == CONTENT_TOKEN, "CS-1005", "not a token")
     require(len(signed.der) <= MAX_TOKEN, "CS-1001", "token too large")
     body = read_token(signed.content)
-    require(anchors, "CS-3001", "no anchors")
-    issuers, _ = find_path(signed.signer, signed.others, anchors, signed.signing_time, EKU_TOKEN)
-    require(len(issuers) == len(signed.others), "CS-1105", "needless certificates")
-    others = {EKU_LISTS, EKU_ANCHORS, EKU_LEDGER}
-    require(not others & set(signed.signer.usages), "CS-3002", "signs lists, anchors or the ledger as well")
-    signed.verify(signed.signing_time)
+    proof = read_proof(signed.proof) if signed.proof else None
+    verify_signer(signed, anchors, EKU_TOKEN)
+    if proof_demanded:
+        require(proof, "CS-3011", "no inclusion proof")
+        verify_proof(proof, signed.digest.hex(), anchors)
     refuse_unenforced(body)
     return body
 
 
-def verify_record(signed, anchors):
+def read_proof(der):
+    proof = read_body(InclusionProof, der)
+    entry = proof["entry"]
+    require(entry["version"] == 1 and 1 <= entry["number"] < 2**63 and len(proof["path"]) <= 63, "CS-1208", "limits")
+    return proof
+
+
+def verify_proof(proof, digest, anchors):
+    """Section 17."""
+    entry = proof["entry"]
+    require(entry.get("token") == digest, "CS-3012", "the entry issues another token")
+    signed = SignedObject(bytes.fromhex(proof["head"]))
+    require(signed.content_type == CONTENT_TREE_HEAD, "CS-1005", "not a tree head")
+    head = read_body(TreeHead, signed.content)
+    require(1 <= head["size"] < 2**63 and parse_time(head["time"]) == signed.signing_time, "CS-1208", "limits")
+    verify_signer(signed, anchors, EKU_LEDGER)
+    refuse_critical(head)
+    node = hashlib.sha256(b"\x00" + from_json(LedgerEntry, entry).dump()).digest()
+    place, last = entry["number"] - 1, head["size"] - 1
+    require(place <= last, "CS-3012", "beyond the tree")
+    for other in map(bytes.fromhex, proof["path"]):
+        require(last, "CS-3012", "the path is too long")
+        if place % 2 or place == last:
+            node = hashlib.sha256(b"\x01" + other + node).digest()
+            while place and not place % 2:
+                place, last = place >> 1, last >> 1
+        else:
+            node = hashlib.sha256(b"\x01" + node + other).digest()
+        place, last = place >> 1, last >> 1
+    require(not last and node.hex() == head["root"], "CS-3012", "not the signed root")
+
+
+def verify_record(signed, anchors, proof_demanded=False):
     require(signed.content_type == CONTENT_CHALLENGE, "CS-1005", "not a record")
     challenge = read_challenge(signed.content)
     inner = SignedObject(signed.token)
     require(inner.digest.hex() == challenge["token_digest"], "CS-1203", "another token")
-    token = verify_token(inner, anchors)
+    token = verify_token(inner, anchors, proof_demanded)
     grant = next((one for one in token["grants"] if one["number"] == challenge["grant"]), None)
     require(grant, "CS-3003", "no such grant")
     at = parse_time(challenge["time"])
@@ -1087,9 +1159,9 @@ def check_activation(token, issued, facts):
     check_listed(token, present)
 
 
-def judge_record(signed, anchors, facts):
+def judge_record(signed, anchors, facts, proof_demanded=False):
     """Sections 8.2 and 8.3; returns CS-0001 or CS-0002 or refuses."""
-    challenge, token, inner = verify_record(signed, anchors)
+    challenge, token, inner = verify_record(signed, anchors, proof_demanded)
     binding, activated, now = token["binding"], parse_time(challenge["time"]), facts.get("now")
     check_product(token, facts)
     check_same(compare(binding, challenge["machine"], component_digests(binding, facts["machine"])))

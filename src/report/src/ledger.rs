@@ -1,6 +1,9 @@
 //! What the ledger hands out: the head of its tree.
 
-use crate::text::Line;
+use crate::{
+    json::{members, unreadable},
+    text::Line,
+};
 use countersign_common::{InclusionProof, SignedObject, TreeHead};
 use serde_json::{Value, json};
 
@@ -41,16 +44,16 @@ pub(crate) fn proof(der: &[u8]) -> Value {
         let head = SignedObject::from_der(proof.head.as_bytes())?;
         Ok(json!({
             "version": proof.version,
-            "entry": {
-                "version": proof.entry.version,
-                "number": proof.entry.number,
-                "time": proof.entry.time.0.to_string(),
-                "token": proof.entry.token.map(|token| token.to_string()),
-                "body": proof.entry.body.to_string(),
-            },
+            "entry": members([
+                ("version", proof.entry.version.into()),
+                ("number", proof.entry.number.into()),
+                ("time", proof.entry.time.0.to_string().into()),
+                ("token", proof.entry.token.map(|token| token.to_string()).into()),
+                ("body", proof.entry.body.to_string().into()),
+            ]),
             "path": proof.path.iter().map(ToString::to_string).collect::<Value>(),
             "head": crate::object(&head),
         }))
     };
-    InclusionProof::from_der(der).and_then(view).unwrap_or_else(crate::json::unreadable)
+    InclusionProof::from_der(der).and_then(view).unwrap_or_else(unreadable)
 }

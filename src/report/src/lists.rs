@@ -97,15 +97,16 @@ pub fn anchors_update(update: &AnchorsUpdate<'_>) -> Value {
             ("not_after", anchor.not_after.map_or(Value::Null, |end| end.0.to_string().into())),
         ])
     });
-    json!({
-        "version": update.version,
-        "number": update.number,
-        "issued": update.issued.0.to_string(),
-        "anchors": anchors.collect::<Value>(),
-        "signers": update.signers.iter().map(ToString::to_string).collect::<Value>(),
-        "threshold": update.threshold,
-        "demands": { "inclusion_proof": update.demands.is_some_and(|demands| demands.inclusion_proof) },
-    })
+    let demands = update.demands.map(|demands| json!({ "inclusion_proof": demands.inclusion_proof }));
+    members([
+        ("version", update.version.into()),
+        ("number", update.number.into()),
+        ("issued", update.issued.0.to_string().into()),
+        ("anchors", anchors.collect()),
+        ("signers", update.signers.iter().map(ToString::to_string).collect()),
+        ("threshold", update.threshold.into()),
+        ("demands", demands.into()),
+    ])
 }
 
 /// A certificate revocation list in plain words; nothing where it is none.

@@ -4,13 +4,14 @@
 mod algorithm_cases;
 mod certificate_cases;
 mod cms_cases;
+mod proof_cases;
 mod record_cases;
 mod token_cases;
 
 use crate::support::{expect_file, repository, updating};
 use countersign_common::{
-    Anchors, ComponentFact, ComponentKind, Facts, MAX_TOKEN_SIZE, MachineFacts, NO_LISTS, Octets, Product, Reason,
-    SignedObject, Time, VerifiedRecord, VerifiedToken, decode_certificates, decode_object, encode_object,
+    Anchors, ComponentFact, ComponentKind, Demands, Facts, MAX_TOKEN_SIZE, MachineFacts, NO_LISTS, Octets, Product,
+    Reason, SignedObject, Time, VerifiedRecord, VerifiedToken, decode_certificates, decode_object, encode_object,
     token::{Entitlement, ListedMachine, MAX_LISTED_MACHINES},
     validate,
 };
@@ -22,7 +23,7 @@ use countersign_testpki::{
 use std::{collections::BTreeSet, fmt::Write as _};
 
 /// How many vectors there are; whoever adds or loses one notices.
-const COUNT: usize = 394;
+const COUNT: usize = 409;
 
 /// Content octets of 1.3.6.1.4.1, with a needless octet before the last arc.
 const PADDED: [u8; 6] = [0x2b, 0x06, 0x01, 0x04, 0x80, 0x01];
@@ -42,6 +43,8 @@ pub(crate) struct Case {
     virtualization: Option<&'static str>,
     machine: Components,
     anchors: bool,
+    /// Whether the anchors demand an inclusion proof.
+    demand: bool,
 }
 
 pub(crate) enum File {
@@ -69,6 +72,7 @@ impl Case {
             virtualization: None,
             machine: example_machine(),
             anchors: true,
+            demand: false,
         }
     }
 
@@ -99,6 +103,9 @@ impl Case {
         line("object", self.object);
         line("expect", self.expect);
         line("anchors", if self.anchors { "anchors.pem" } else { "none" });
+        if self.demand {
+            line("demand", "inclusion-proof");
+        }
         if self.object != "token" {
             let facts = [
                 ("now", self.now),
@@ -138,6 +145,7 @@ fn cases() -> Vec<Case> {
     cases.extend(certificate_cases::cases(&cast));
     cases.extend(record_cases::cases(&cast));
     cases.extend(algorithm_cases::cases(&cast));
+    cases.extend(proof_cases::cases(&cast));
     cases
 }
 
@@ -166,6 +174,7 @@ struct Vector {
     expect: String,
     object: String,
     anchors: bool,
+    demands: Demands,
     now: Option<Time>,
     seen: Option<Time>,
     product: String,
@@ -187,6 +196,7 @@ impl Vector {
                 "object" => vector.object = owned,
                 "expect" => vector.expect = owned,
                 "anchors" => vector.anchors = value != "none",
+                "demand" => vector.demands.inclusion_proof = value == "inclusion-proof",
                 "now" => vector.now = Some(value.parse().unwrap()),
                 "seen" => vector.seen = Some(value.parse().unwrap()),
                 "product" => vector.product = owned,
@@ -209,6 +219,7 @@ impl Vector {
 
     fn judge(&self, roots: &[Vec<u8>]) -> Reason {
         let anchors = Anchors::new(roots.iter().filter(|_| self.anchors).map(Vec::as_slice)).unwrap();
+        let anchors = anchors.demanding(self.demands);
         let version = self.version.as_deref().map(|version| version.parse().unwrap());
         let product = Product { id: &self.product, edition: self.edition.as_deref(), version };
         let (now, machine) = (self.now, &self.machine);

@@ -4,13 +4,17 @@ use crate::support::{
     Site,
     pki::{Cast, Identity, Key},
 };
-use countersign_common::{Octets, Time, bundle::PartKind, encode_object, token_list::TokenRevocation};
+use countersign_common::{
+    Demands, Octets, SignedObject, Time, anchors_update::AnchorsUpdate, bundle::PartKind, encode_object,
+    token_list::TokenRevocation,
+};
 use countersign_testpki::{
     certificates::Identity as Lent,
     crls::List,
-    trust::{anchors_update, bundle, empty_list, revoked, token_list},
+    trust::{ProofParts, anchors_signatures, anchors_update, bundle, empty_list, revoked, token_list, with_proof},
 };
 use countersign_verifier::Exit;
+use der::Encode;
 use serde_json::Value;
 
 const LISTED: &str = "2024-06-01T00:00:00Z";
@@ -250,6 +254,56 @@ fn anchors_follow_their_updates() {
     let stranger = Identity::root("Nobody").lent();
     let forged = anchors_update(3, &[(&new.certificate, None)], &[&stranger], 1, &[&stranger]);
     assert_ne!(outcome(&mut site, &forged[0]), "installed");
+}
+
+/// A token with the proof that it is in the ledger.
+fn proven(cast: &Cast, token: &[u8]) -> Vec<u8> {
+    let digest = Octets(SignedObject::from_der(token).unwrap().digest());
+    with_proof(token, &ProofParts::new(digest).signed_by(&cast.ledger_signer("Test Ledger Signer")))
+}
+
+#[test]
+fn what_was_activated_without_a_proof_falls_once_an_update_demands_one() {
+    let mut site = Site::ready();
+    let cast = Cast::new();
+    let token = cast.token(|_| {});
+    activated(&site, &token);
+    let officer = cast.anchors_signer("Officer");
+    let update = {
+        let plain = anchors_update(1, &[(&cast.token_root.certificate, None)], &[&officer], 1, &[&officer]);
+        let object = SignedObject::from_der(&plain[0]).unwrap();
+        let body = AnchorsUpdate::from_der(object.content()).unwrap();
+        let body = AnchorsUpdate { demands: Some(Demands { inclusion_proof: true }), ..body };
+        anchors_signatures(&body.to_der().unwrap(), &[&officer]).remove(0)
+    };
+    assert_eq!(check(&mut site), "CS-0002");
+    assert_eq!(outcome(&mut site, &update), "installed");
+    assert_eq!(check(&mut site), "CS-3011");
+    assert_eq!(outcome(&mut site, &token), "CS-3011");
+    let lent = with_proof(
+        &token,
+        SignedObject::from_der(&proven(&cast, &cast.token(|token| token.revision = 9)))
+            .unwrap()
+            .inclusion_proof()
+            .unwrap(),
+    );
+    assert_eq!(outcome(&mut site, &lent), "CS-3012");
+    assert!(site.run(&["anchors", "show"]).output.contains("tokens need"));
+    // The same token with its proof, and the machine is activated again under it.
+    assert_ne!(outcome(&mut site, &proven(&cast, &token)), "CS-3011");
+    activated(&site, &proven(&cast, &token));
+    assert_eq!(check(&mut site), "CS-0002");
+}
+
+#[test]
+fn a_proof_is_taken_for_a_token_that_is_there_without_one() {
+    let mut site = Site::new();
+    let cast = Cast::new();
+    let token = cast.token(|_| {});
+    assert_eq!(outcome(&mut site, &token), "installed");
+    assert_eq!(outcome(&mut site, &proven(&cast, &token)), "replaced");
+    assert_eq!(outcome(&mut site, &proven(&cast, &token)), "already-installed");
+    assert_eq!(outcome(&mut site, &token), "already-installed");
 }
 
 #[test]

@@ -4,7 +4,8 @@ use crate::support::{
     Site,
     pki::{Identity, at},
 };
-use countersign_common::{encode_certificate, encode_object};
+use countersign_common::{Octets, SignedObject, encode_certificate, encode_object};
+use countersign_testpki::trust::{ProofParts, with_proof};
 use countersign_verifier::Exit;
 use serde_json::Value;
 
@@ -49,6 +50,33 @@ fn a_token() {
     site.machine_file("etc/machine-id", "\n");
     let found = refused(&mut site, &file, &["--machine-check", "--at", "2026-11-24"]);
     assert_eq!(found, (Exit::CannotTell, "CS-4003".to_owned()));
+}
+
+#[test]
+fn a_token_that_proves_to_be_in_the_ledger() {
+    let mut site = Site::new();
+    let token = site.cast.token(|token| token.window.not_after = at("2030-01-01"));
+    let digest = Octets(SignedObject::from_der(&token).unwrap().digest());
+    let signer = site.cast.ledger_signer("Test Ledger Signer");
+    let proven = with_proof(&token, &ProofParts::new(digest).signed_by(&signer));
+    let lent = with_proof(&token, &ProofParts::new(Octets([1; 32])).signed_by(&signer));
+    let required = ["--at", "2026-11-24", "--require-inclusion-proof"];
+    let file = site.file("token", &proven);
+    for words in [&required[..2], &required] {
+        let said = verify(&mut site, &file, words).1;
+        assert_eq!(said["valid"], true);
+        assert_eq!(remark(&said, "ledger"), "proven: entry 3 of 5, signed 2026-03-01T00:00:00Z");
+        assert_eq!(said["object"]["inclusion_proof"]["head"]["body"]["size"], 5);
+    }
+    let text = site.run(&["verify", file.to_str().unwrap(), "--anchors", site.path("anchors.pem").to_str().unwrap()]);
+    assert!(text.output.contains("in ledger") && text.output.contains("entry 3 of 5"), "{}", text.output);
+    for (object, code) in [(&lent, "CS-3012"), (&token, "CS-3011")] {
+        let file = site.file("token", object);
+        assert_eq!(refused(&mut site, &file, &required), (Exit::Refused, code.to_owned()));
+        let said = verify(&mut site, &file, &required[..2]).1;
+        assert_eq!(said["valid"], true);
+        assert_eq!(remark(&said, "ledger").contains("not proven"), code == "CS-3012");
+    }
 }
 
 #[test]

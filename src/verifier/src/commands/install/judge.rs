@@ -232,12 +232,11 @@ impl Work<'_> {
         let now = self.machine.now;
         let mut seen = Vec::new();
         for token in self.machine.installed.tokens_under(anchors, lists).into_iter().flatten() {
-            seen.push((token.body().id, token.body().revision, token.object().digest(), true));
+            seen.push(Seen::new(&token, true));
         }
         // A token that was removed must not make room for an older one.
         for record in self.machine.records.records_under(anchors, lists).into_iter().flatten() {
-            let token = record.token();
-            seen.push((token.body().id, token.body().revision, token.object().digest(), false));
+            seen.push(Seen::new(record.token(), false));
         }
         let mut brought = Vec::new();
         for part in parts {
@@ -251,7 +250,7 @@ impl Work<'_> {
             let did = newer_than_seen(&token, &seen);
             let Some(did) = self.refuse_if(part.file, did) else { continue };
             let body = token.body();
-            seen.push((body.id, body.revision, token.object().digest(), true));
+            seen.push(Seen::new(&token, true));
             if !matches!(did, Did::Already) {
                 self.steps.push(Step::Token(body.id, encode_object(part.der)));
             }
@@ -276,21 +275,39 @@ impl Work<'_> {
     }
 }
 
-/// Tokens that are here: id, version, digest, and whether installed or within a record.
-type Seen = (Octets<16>, u32, [u8; 32], bool);
+/// A token that is here.
+struct Seen {
+    id: Octets<16>,
+    revision: u32,
+    digest: [u8; 32],
+    proven: bool,
+    /// Or else within a record.
+    installed: bool,
+}
+
+impl Seen {
+    fn new(token: &VerifiedToken<'_>, installed: bool) -> Self {
+        let (body, object) = (token.body(), token.object());
+        let proven = object.inclusion_proof().is_some();
+        Self { id: body.id, revision: body.revision, digest: object.digest(), proven, installed }
+    }
+}
 
 fn newer_than_seen(token: &VerifiedToken<'_>, seen: &[Seen]) -> Result<Did, Error> {
     let (body, id) = (token.body(), token.body().id.to_string());
+    let brings_proof = token.object().inclusion_proof().is_some();
     let mut did = Did::Installed;
-    for (_, revision, digest, installed) in seen.iter().filter(|(id, ..)| *id == body.id) {
-        if *revision > body.revision {
-            return Err(Error::OlderRevision { id, revision: body.revision, installed: *revision });
+    for earlier in seen.iter().filter(|earlier| earlier.id == body.id) {
+        let revision = earlier.revision;
+        if revision > body.revision {
+            return Err(Error::OlderRevision { id, revision: body.revision, installed: revision });
         }
-        if *revision == body.revision && *digest != token.object().digest() {
-            return Err(Error::OtherContent { id, revision: *revision });
+        if revision == body.revision && earlier.digest != token.object().digest() {
+            return Err(Error::OtherContent { id, revision });
         }
-        if *installed {
-            did = if *revision == body.revision { Did::Already } else { Did::Replaced(revision.to_string()) };
+        if earlier.installed {
+            let same = revision == body.revision && (earlier.proven || !brings_proof);
+            did = if same { Did::Already } else { Did::Replaced(revision.to_string()) };
         }
     }
     Ok(did)

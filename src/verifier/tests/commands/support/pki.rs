@@ -171,6 +171,7 @@ pub(crate) struct Cast {
 pub(crate) const TOKEN_SIGNING: &str = "1.3.6.1.4.1.32473.2026.3.1";
 const LIST_SIGNING: &str = "1.3.6.1.4.1.32473.2026.3.2";
 const ANCHORS_SIGNING: &str = "1.3.6.1.4.1.32473.2026.3.3";
+const LEDGER_SIGNING: &str = "1.3.6.1.4.1.32473.2026.3.4";
 
 impl Cast {
     pub(crate) fn new() -> Self {
@@ -188,6 +189,11 @@ impl Cast {
     /// Signs lists and bundles under the token root.
     pub(crate) fn list_signer(&self, name: &str) -> countersign_testpki::certificates::Identity {
         Identity::issued(name, Key::p256(name), &self.token_root, Some(LIST_SIGNING)).lent()
+    }
+
+    /// Signs heads of the ledger under the token root.
+    pub(crate) fn ledger_signer(&self, name: &str) -> countersign_testpki::certificates::Identity {
+        Identity::issued(name, Key::p256(name), &self.token_root, Some(LEDGER_SIGNING)).lent()
     }
 
     /// Signs anchors updates under the token root.
