@@ -28,6 +28,23 @@ impl FromStr for KeyPlace {
     }
 }
 
+/// A key of an officer's own, which no authority's folder keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnKey {
+    /// An encrypted key file.
+    File(PathBuf),
+    /// In a token of PKCS#11.
+    Pkcs11(Pkcs11Uri),
+}
+
+impl FromStr for OwnKey {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with(SCHEME) { text.parse().map(Self::Pkcs11) } else { Ok(Self::File(text.into())) }
+    }
+}
+
 const SCHEME: &str = "pkcs11:";
 
 /// A PKCS#11 URI (RFC 7512): by what the token is known, which key in it is meant, and the module that leads to it.

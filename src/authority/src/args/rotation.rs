@@ -1,7 +1,7 @@
 //! New keys, and how a new root reaches the machines.
 
 use super::{KeyAlgorithm, RsaPadding};
-use crate::key_uri::KeyPlace;
+use crate::key_uri::{KeyPlace, OwnKey};
 use crate::words::{Interval, Retirement};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -58,7 +58,8 @@ pub enum AnchorsCommand {
     Update(AnchorsUpdate),
     /// Add another officer's signature to an update. No authority's folder is needed for that.
     #[command(after_help = "Example:\n  countersign-authority anchors sign anchors-1.pem \\\n      \
-        --key officer-2.key.pem --certificate officer-2.pem")]
+        --key officer-2.key.pem --certificate officer-2.pem\n\n\
+        A key in hardware is named as by init: --key 'pkcs11:token=Officer;object=anchors?module-path=/usr/lib/…'")]
     Sign(AnchorsSign),
     /// Show an update, and whether enough have signed it.
     #[command(after_help = "Example:\n  countersign-authority anchors show anchors-1.pem")]
@@ -117,9 +118,12 @@ pub enum Need {
 pub struct AnchorsSign {
     /// The update; the signature is added to it.
     pub file: PathBuf,
-    /// The officer's encrypted key.
-    #[arg(long, value_name = "KEYFILE")]
-    pub key: PathBuf,
+    /// The officer's key: an encrypted file, or the PKCS#11 URI of one in hardware.
+    #[arg(long, value_name = "KEYFILE|URI")]
+    pub key: OwnKey,
+    /// How an RSA key in hardware signs.
+    #[arg(long, value_enum, default_value = "pkcs1")]
+    pub rsa_padding: RsaPadding,
     /// The officer's certificate, for signing anchors updates.
     #[arg(long, value_name = "CERT")]
     pub certificate: PathBuf,

@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     files::{self, NewFile},
     home::{Home, Role},
-    keys::{FileKey, Signer},
+    keys::Signer,
     ledger::Body,
     plan,
     register::Register,
@@ -69,10 +69,8 @@ pub(super) fn sign(arguments: &AnchorsSign, context: &mut Context<'_>) -> Result
         return Err(Error::SignedAlready(parsed.subject_text()));
     }
     context.note(&report::render(&signed.lines()?));
-    let passphrase = context.passphrase().read("Passphrase of your key: ")?;
-    let key = FileKey::open(&arguments.key, &passphrase)?;
-    drop(passphrase);
-    let signer = Signer::new(certificate.clone(), Box::new(key))?;
+    let key = context.keyring.open_own(&arguments.key, &certificate, arguments.rsa_padding)?;
+    let signer = Signer::new(certificate.clone(), key)?;
     let object = sign_object(oid::CONTENT_ANCHORS, &signed.content()?, &signer, clock::now()?)?;
     signed.objects.push(object);
     let signed = Signed::new(signed.objects).map_err(Error::Verification)?;

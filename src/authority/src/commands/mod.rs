@@ -55,11 +55,6 @@ impl<'a> Context<'a> {
         // Nobody is left to hear of a fault.
         let _ = writeln!(self.notes, "{text}");
     }
-
-    /// Where the passphrase of the keys comes from.
-    fn passphrase(&self) -> Source {
-        Source { descriptor: self.global.passphrase_fd, option: "--passphrase-fd" }
-    }
 }
 
 /// Carries out a command.

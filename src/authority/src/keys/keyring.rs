@@ -9,7 +9,7 @@ use crate::{
     args::{KeyAlgorithm, RsaPadding},
     error::Error,
     files,
-    key_uri::{KeyPlace, Pkcs11Uri},
+    key_uri::{KeyPlace, OwnKey, Pkcs11Uri},
     prompt::{Secret, Source},
 };
 use countersign_common::Certificate;
@@ -185,6 +185,25 @@ impl Keyring {
         let certificate = Certificate::from_der(certificate).map_err(|_| Error::KeyMismatch)?;
         let hsm = self.hsm(&uri, custodian)?;
         Ok(Box::new(Pkcs11Key::open(hsm, &uri, certificate.spki(), padding)?))
+    }
+
+    /// Opens a key that no folder keeps, whose certificate is given in DER.
+    pub(crate) fn open_own(
+        &mut self,
+        key: &OwnKey,
+        certificate: &[u8],
+        padding: RsaPadding,
+    ) -> Result<Box<dyn SigningKey>, Error> {
+        let uri = match key {
+            OwnKey::File(path) => {
+                let passphrase = self.issuer.source.read("Passphrase of your key: ")?;
+                return Ok(Box::new(FileKey::open(path, &passphrase)?));
+            }
+            OwnKey::Pkcs11(uri) => uri,
+        };
+        let certificate = Certificate::from_der(certificate).map_err(|_| Error::KeyMismatch)?;
+        let hsm = self.hsm(uri, Custodian::Issuer)?;
+        Ok(Box::new(Pkcs11Key::open(hsm, uri, certificate.spki(), padding)?))
     }
 
     fn module(&mut self, path: &Path) -> Result<Pkcs11, Error> {

@@ -261,6 +261,37 @@ fn a_reference_that_was_changed_signs_nothing() {
 }
 
 #[test]
+fn an_officer_signs_an_anchors_update_with_a_key_in_hardware() {
+    for (algorithm, padding) in [("p256", "pkcs1"), ("rsa-3072", "pss")] {
+        let desk = Desk::founded("p256");
+        // The second officer has an authority of his own, whose keys are in his HSM.
+        let (other, hsm) = (Desk::new(), SoftHsm::with_token(TOKEN));
+        founded(&other, &hsm, &["--algorithm", algorithm, "--rsa-padding", padding]).expect_code(0);
+        desk.write("officer.pem", other.read("authority/anchors-signer.pem"));
+        let signers = ["--signer", "authority/anchors-signer.pem", "--signer", "officer.pem"];
+        desk.with_passphrase(&[&["anchors", "update", "--out", "first.pem"][..], &signers].concat()).expect_code(0);
+        desk.run(&["anchors", "adopt", "first.pem"]).expect_code(0);
+        let file = "second.pem";
+        desk.with_passphrase(&["anchors", "update", "--threshold", "2", "--out", file]).expect_code(0);
+        let sign = |object: &str, pin: &str| {
+            let key = SoftHsm::uri(TOKEN, &format!(";object={object}"));
+            let key = ["--key", &key, "--certificate", "officer.pem", "--rsa-padding", padding];
+            let run = desk.command(&[&["anchors", "sign", file][..], &key].concat());
+            run.soft_hsm(&hsm).args(["--key-pin-fd", "4"]).file(4, pin).output()
+        };
+        let before = desk.snapshot();
+        let anchors_signer = "Example%20Works%20anchors-signer";
+        expect_said(&sign(anchors_signer, "0000").expect_code(3), &["CS-7083"]);
+        expect_said(&sign("nothing", SoftHsm::PIN).expect_code(3), &["CS-7085"]);
+        expect_said(&sign("Example%20Works%20list-signer", SoftHsm::PIN).expect_failure(), &["CS-7026"]);
+        assert_eq!(desk.snapshot(), before);
+        sign(anchors_signer, SoftHsm::PIN).expect_code(0);
+        expect_said(&desk.run(&["anchors", "show", file]).expect_code(0), &["Enough have signed"]);
+        expect_said(&sign(anchors_signer, SoftHsm::PIN).expect_code(1), &["CS-7072"]);
+    }
+}
+
+#[test]
 fn an_hsm_that_goes_while_the_pin_is_typed() {
     let (desk, hsm) = (Desk::new(), SoftHsm::with_token(TOKEN));
     founded(&desk, &hsm, &[]).expect_code(0);
