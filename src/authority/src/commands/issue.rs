@@ -169,6 +169,8 @@ fn record(
             id: body.id.to_string(),
             revision: body.revision,
             customer: body.customer.id.clone(),
+            customer_name: body.customer.name.clone(),
+            salt: body.binding.salt.to_string(),
             product: body.product.id.clone(),
             signer: digest(&certificates.token_signer),
             digest: digest(object),

@@ -99,6 +99,9 @@ pub(crate) enum Body {
         id: String,
         revision: u32,
         customer: String,
+        /// The customer's name and salt in the token.
+        customer_name: String,
+        salt: String,
         product: String,
         /// SHA-256 of the signer's certificate.
         signer: String,

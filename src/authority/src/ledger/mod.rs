@@ -346,6 +346,8 @@ mod tests {
             id: id.to_owned(),
             revision,
             customer: "acme".to_owned(),
+            customer_name: "Acme".to_owned(),
+            salt: "07".repeat(32),
             product: "control-room".to_owned(),
             signer: "11".to_owned(),
             digest: "00".repeat(32),
