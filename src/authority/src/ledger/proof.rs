@@ -11,14 +11,10 @@ impl Ledger {
         let missing = |number: u64| Error::LedgerAltered(format!("entry {number}: is missing"));
         // One state of the ledger, whoever writes meanwhile.
         let reading = self.connection.unchecked_transaction()?;
-        let builder = |number: &u64| {
-            let index = number.checked_sub(1)?;
-            ProofBuilder::inclusion(index, size)
-        };
-        let mut builders = Vec::new();
-        for number in numbers {
-            builders.push(builder(number).ok_or_else(|| missing(*number))?);
-        }
+        // Entries count from 1, leaves from 0.
+        let builder = |number: &u64| ProofBuilder::inclusion(number.wrapping_sub(1), size);
+        let builders = numbers.iter().map(|number| builder(number).ok_or_else(|| missing(*number)));
+        let mut builders = builders.collect::<Result<Vec<_>, _>>()?;
         let last = i64::try_from(size).map_err(|_| missing(size))?;
         let mut query = reading.prepare("SELECT leaf FROM entries WHERE seq BETWEEN 1 AND ?1 ORDER BY seq")?;
         let mut rows = query.query([last])?;
