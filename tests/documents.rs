@@ -58,7 +58,9 @@ const PROFILE_SETTING: &str = r#"
     countersign-authority init --organization "Example Works" &&
     "$ROOT/certs/organisation.sh" pki && cp pki/issuing.pem acme-issuing-ca.pem &&
     countersign-verifier --json machine > press-7.json &&
-    block() { awk -v wanted="$1" '/^```/ { inside = /toml/; n += inside; next } inside && n == wanted' "$ROOT/docs/profile.md"; } &&
+    block() {
+        awk -v wanted="$1" '/^```/ { inside = /toml/; n += inside; next } inside && n == wanted' "$ROOT/docs/profile.md"
+    } &&
     block 1 > control-room.toml && block 2 > limits.toml
 "#;
 

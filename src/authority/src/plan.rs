@@ -244,7 +244,9 @@ fn override_by_flags(profile: &mut Profile, flags: Issue) -> Result<(), Error> {
 }
 
 fn window(profile: &Profile, now: Time) -> Result<Window, Error> {
-    let not_before = profile.window.from.unwrap_or(now);
+    // A window that is over is told as such by the lint, not as one that ends before it begins.
+    let opens_by = profile.window.until.map_or(now, |until| until.min(now));
+    let not_before = profile.window.from.unwrap_or(opens_by);
     let not_after = match (profile.window.until, profile.window.within) {
         (Some(until), _) => until,
         (None, Some(within)) => not_before.plus(within.0.into()),

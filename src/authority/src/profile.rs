@@ -290,6 +290,9 @@ impl Profile {
                 let index = index.unwrap_or_default().to_string();
                 self.places.of(&["grants", &index, "anchor"])
             }
+            // Its end, however it is stated.
+            About::Key(["window"]) if self.states(&["window", "until"]) => self.places.of(&["window", "until"]),
+            About::Key(["window"]) => self.places.of(&["window", "within"]),
             About::Key(path) => self.places.of(path),
             About::Machine(label) => {
                 let mut machines = self.binding.machines.iter();

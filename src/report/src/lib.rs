@@ -1,4 +1,5 @@
-//! Tokens, records, lists, bundles and verdicts as JSON, as text and, of tokens, in sentences, for the programs that show them.
+//! Tokens, records, lists, bundles and verdicts as JSON and as text, tokens in sentences too, for the programs that show
+//! them.
 //!
 //! JSON of tokens and records is that of docs/token-format.md, section 12; of verdicts and commands, that of
 //! docs/json.md.

@@ -14,7 +14,7 @@ const NAMED_MACHINES: usize = 12;
 
 /// What a token allows: for whom and what, where, when, by whom, for how long, and what follows. One sentence or a few
 /// that belong together in each text. Nothing is said twice, and nothing that the token says is left out but its id, its
-/// salt and the digests; names and values stand as they are, see [`sentences`].
+/// salt, the digests, and the values of additions; names and values stand as they are, see [`sentences`].
 pub fn token_words(token: &Token) -> Vec<String> {
     let mut words = vec![customer(token)];
     words.extend(token.entitlements.iter().flatten().map(|entitlement| {
@@ -136,7 +136,8 @@ fn window(token: &Token) -> String {
     let days = (closes.unix().saturating_sub(opens.unix()) + 1) / 86_400;
     let length = if days > 1 { format!(", {days} days") } else { String::new() };
     format!(
-        "It can be activated from {} until {}{length}. What was activated by then stays activated; nothing new can be.",
+        "It can be activated from {} until {}{length}. After that nothing new can be activated; what is \
+         activated already is not touched.",
         moment(opens),
         moment(closes)
     )
@@ -164,8 +165,8 @@ fn grant(grant: &Grant) -> String {
         Err(reason) => format!("an authority that cannot be read ({reason})"),
     };
     let cards = match grant.persons {
-        0 | 1 => "a smart card".to_owned(),
-        persons => format!("the smart cards of {persons} persons together"),
+        0 | 1 => "a smart card,".to_owned(),
+        persons => format!("the smart cards of {persons} persons together, each"),
     };
     let signing = if grant.authentication_slot {
         "with its key for signing or the one for logging in"
@@ -183,7 +184,7 @@ fn grant(grant: &Grant) -> String {
         KeyProtection::Any => "",
         KeyProtection::Attested => ", and it is attested that the key was made in hardware",
     };
-    format!("{cards}, {signing}, certified by {anchor} {relation}{criteria}{protection}")
+    format!("{cards} {signing}, certified by {anchor} {relation}{criteria}{protection}")
 }
 
 fn criterion(criterion: &Criterion) -> String {
@@ -375,12 +376,12 @@ mod tests {
                 "A machine counts as the same while this is as it was: the number that its operating system was \
                  installed with."
                     .to_owned(),
-                "It can be activated from 1 December 2026, 08:00 (UTC) until 30 January 2027, the end of the day (UTC), \
-                 60 days. What was activated by then stays activated; nothing new can be."
+                "It can be activated from 1 December 2026, 08:00 (UTC) until 30 January 2027, the end of the day \
+                 (UTC), 60 days. After that nothing new can be activated; what is activated already is not touched."
                     .to_owned(),
                 format!(
-                    "Activating takes a smart card, with its key for signing, certified by the authority whose public key \
-                     has the SHA-256 {key} or an authority below it, whoever the holder is."
+                    "Activating takes a smart card, with its key for signing, certified by the authority whose public \
+                     key has the SHA-256 {key} or an authority below it, whoever the holder is."
                 ),
                 "An activation has no end.".to_owned(),
             ]
@@ -433,17 +434,17 @@ mod tests {
         let text = sentences(&words);
         for said in [
             "may use control-room in the edition pro, version 2.0 and later, before 3.0.",
-            "The product is told that historian is “on\\u{202e}”, until 30 June 2035, the beginning of the day (UTC).",
+            "The product is told that historian is “on\\u{202e}”, until 30 June 2035, the beginning of",
             "on these 14 machines only: “Press 1”,",
             "“Press 12” and 2 more. Virtual machines and containers are excluded.",
             "while at least 2 of these are as they were: the serial number of a disk; the number",
-            "Among them must be the number that its operating system was installed with. A machine without a TPM is refused.",
+            "Among them must be the number that its operating system was installed with. A machine without a TPM",
             "1 seat is paid for.",
             "a list of revoked tokens then, numbered 7 or higher and at most 30 days old.",
             "Activating takes one of these: (1) a smart card,",
-            "(4) the smart cards of 2 persons together, with its key for signing or the one for logging in, certified by",
-            "itself, if the certificate has “Field *” (* is anything) as organizational unit and the policy 2.16.840, and it \
-             is attested that the key was made in hardware.",
+            "(4) the smart cards of 2 persons together, each with its key for signing or the one for logging in,",
+            "itself, if the certificate has “Field *” (* is anything) as organizational unit and the policy 2.16.840, \
+             and it is attested that the key was made in hardware.",
             "An activation holds for 365 days from its own time on.",
             "After 330 days a renewal is due",
             "When it ends, there is 1 day of grace; after that",

@@ -8,9 +8,10 @@ use std::path::PathBuf;
 pub enum ProfileCommand {
     /// Say what `issue` would make of profiles, and explain every fault with its line.
     #[command(after_help = "Example:\n  countersign-authority profile check profiles/*.toml\n\n\
-        Nothing is signed or written. The authority's limits.toml is checked too, with profiles or alone. What a profile \
-        leaves to flags, such as the customer, is no fault.\n\n\
-        Exit codes: 0 all are good, 1 a rule or limit refuses what one says, 2 one cannot be read, 3 limits.toml cannot.")]
+        Nothing is signed or written. The authority's limits.toml is checked too, with profiles or alone. What a \
+        profile leaves to flags, such as the customer, is no fault.\n\n\
+        Exit codes: 0 all are good, 1 a rule or limit refuses what one says, 2 one cannot be read or contradicts itself, \
+        3 limits.toml cannot be read.")]
     Check {
         /// The profiles.
         #[arg(value_name = "FILE")]

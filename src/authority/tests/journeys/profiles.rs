@@ -74,8 +74,7 @@ fn files_that_a_profile_names_and_what_the_lint_says_have_lines() {
     let document = json(&refused);
     assert_eq!(document["error"]["code"], "CS-7050");
     let lines = findings(&document["error"]["findings"]);
-    // Without a beginning, the window begins now.
-    assert_eq!(lines, [("CS-7101", "over.toml", 1)]);
+    assert_eq!(lines, [("CS-7103", "over.toml", 2)]);
 
     desk.write(
         "over.toml",
@@ -85,7 +84,7 @@ fn files_that_a_profile_names_and_what_the_lint_says_have_lines() {
     let refused = desk.run(&["profile", "check", "over.toml", "--json"]).expect_code(1);
     let document = json(&refused);
     let lines = findings(&document["error"]["findings"]);
-    assert_eq!(lines, [("CS-7103", "over.toml", 1), ("CS-7104", "over.toml", 8), ("CS-7124", "over.toml", 8)]);
+    assert_eq!(lines, [("CS-7103", "over.toml", 3), ("CS-7104", "over.toml", 8), ("CS-7124", "over.toml", 8)]);
 
     desk.write(
         "wise.toml",
@@ -161,7 +160,10 @@ fn an_officer_has_limits_besides() {
     let officer = json(&told)["officer"].as_str().expect("a name").to_owned();
     desk.write(
         "authority/limits.toml",
-        format!("[customers.acme]\nwindow = \"60d\"\n[officers.{officer:?}]\nwindow = \"7d\"\n[officers.nobody-else]\nseats = 1\n"),
+        format!(
+            "[customers.acme]\nwindow = \"60d\"\n[officers.{officer:?}]\nwindow = \"7d\"\n\
+             [officers.nobody-else]\nseats = 1\n"
+        ),
     );
     let refused = desk.with_passphrase(&plain_token(&[])).expect_code(1);
     expect_said(&refused, &["CS-7107", "activated for 30 days", "line 4", &format!("(officers.{officer}.window)")]);
@@ -230,7 +232,7 @@ fn a_dry_run_says_in_plain_words_what_a_token_allows() {
         "- “Acme Power” (customer acme) may use control-room, every version.",
         "on any machine, and on any number of them",
         "40 seats are paid for",
-        ", 30 days. What was activated by then stays activated",
+        ", 30 days. After that nothing new can be activated",
         "a smart card, with its key for signing, certified by",
         "An activation holds for 365 days from its own time on.",
         "When it ends, the product is no longer activated on that machine",
