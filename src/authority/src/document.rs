@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(faults("card = { name = \"ä\", size = -1 }"), [(1, 29)]);
         let lines = |text| faults(text).into_iter().map(|(line, _)| line).collect::<Vec<_>>();
         assert_eq!(lines("[card\nsize = 1\n"), [1]);
-        assert_eq!(lines("[card]\nsize 1\n\nname = \"x\n"), [2, 4]);
+        assert_eq!(lines("[card]\nsize 1\nname 2\n"), [2, 3]);
     }
 
     #[test]
