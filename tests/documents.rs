@@ -21,7 +21,7 @@ const DOCUMENTS: [(&str, usize, &str); 7] = [
     ("docs/keys.md", 10, "true"),
     ("docs/ledger.md", 5, LEDGER_SETTING),
     ("docs/path.md", 2, PATH_SETTING),
-    ("docs/profile.md", 2, PROFILE_SETTING),
+    ("docs/profile.md", 9, PROFILE_SETTING),
     ("docs/revocation.md", 18, REVOCATION_SETTING),
 ];
 
@@ -58,7 +58,10 @@ const PROFILE_SETTING: &str = r#"
     countersign-authority init --organization "Example Works" &&
     "$ROOT/certs/organisation.sh" pki && cp pki/issuing.pem acme-issuing-ca.pem &&
     countersign-verifier --json machine > press-7.json &&
-    sed -n '/^```toml/,/^```/p' "$ROOT/docs/profile.md" | sed '1d;$d' > control-room.toml
+    block() {
+        awk -v wanted="$1" '/^```/ { inside = /toml/; n += inside; next } inside && n == wanted' "$ROOT/docs/profile.md"
+    } &&
+    block 1 > control-room.toml && block 2 > limits.toml
 "#;
 
 #[test]

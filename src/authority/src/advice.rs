@@ -35,7 +35,6 @@ impl Error {
                 _ => "mend the cause and try again".to_owned(),
             },
             Self::FileTooLarge { .. } => "check that it is the right file".to_owned(),
-            Self::Profile { .. } => "correct that line; docs/profile.md lists every key".to_owned(),
             Self::MachineFile { .. } => {
                 "write it again on that machine: countersign-verifier machine --json > FILE".to_owned()
             }
@@ -79,10 +78,10 @@ impl Error {
             Self::OtherToken(_) => {
                 "supersede with the same customer and product, or issue a new token without --supersedes".to_owned()
             }
-            Self::Lint(findings) => findings
+            Self::Lint(findings) | Self::Limits(findings) | Self::Profile(findings) => findings
                 .iter()
                 .find(|finding| finding.is_error())
-                .map_or_else(|| "correct what was found".to_owned(), |finding| finding.advice.to_owned()),
+                .map_or_else(|| "correct what was found".to_owned(), |finding| finding.advice.clone().into_owned()),
             Self::Verification(_) | Self::NotWhatWasMeant => {
                 "nothing was written; check the authority's certificates and its clock".to_owned()
             }

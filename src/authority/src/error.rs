@@ -48,15 +48,10 @@ pub enum Error {
         /// The limit in octets.
         limit: usize,
     },
-    /// A profile cannot be read.
-    Profile {
-        /// Which file.
-        path: PathBuf,
-        /// The line, counted from 1, where that is known.
-        line: Option<usize>,
-        /// What is wrong.
-        fault: String,
-    },
+    /// Profiles cannot be read, contradict themselves, or name files that are not what they should be.
+    Profile(Vec<Finding>),
+    /// The limits of the authority cannot be read.
+    Limits(Vec<Finding>),
     /// A description of a machine cannot be read.
     MachineFile {
         /// Which file.
@@ -226,12 +221,13 @@ impl Error {
         ("CS-7006", "file exists already"),
         ("CS-7007", "file cannot be read or written"),
         ("CS-7008", "file too large to be read"),
-        ("CS-7009", "profile cannot be read"),
+        ("CS-7009", "profile cannot be read, or contradicts itself"),
         ("CS-7010", "description of a machine cannot be read"),
         ("CS-7011", "certificate file cannot be used"),
         ("CS-7012", "private key where an object was expected"),
         ("CS-7013", "file of revocation lists cannot be used"),
         ("CS-7014", "authority founded by an earlier release"),
+        ("CS-7015", "limits of the authority cannot be read"),
         ("CS-7020", "secret needed and no terminal"),
         ("CS-7021", "descriptor of a secret cannot be read"),
         ("CS-7022", "wrong passphrase"),
@@ -280,12 +276,13 @@ impl Error {
             Self::FileExists(_) => "CS-7006",
             Self::File { .. } => "CS-7007",
             Self::FileTooLarge { .. } => "CS-7008",
-            Self::Profile { .. } => "CS-7009",
+            Self::Profile(_) => "CS-7009",
             Self::MachineFile { .. } => "CS-7010",
             Self::CertificateFile { .. } => "CS-7011",
             Self::PrivateKey(_) => "CS-7012",
             Self::ListFile { .. } => "CS-7013",
             Self::AuthorityOlder { .. } => "CS-7014",
+            Self::Limits(_) => "CS-7015",
             Self::NoTerminal(_) => "CS-7020",
             Self::Descriptor { .. } => "CS-7021",
             Self::WrongPassphrase => "CS-7022",
@@ -330,7 +327,7 @@ impl Error {
     /// What it means for the exit code.
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Usage(_) | Self::Profile { .. } | Self::CustomerName(_) => Outcome::Usage,
+            Self::Usage(_) | Self::Profile(_) | Self::CustomerName(_) => Outcome::Usage,
             Self::AuthorityExists(_)
             | Self::FileExists(_)
             | Self::KeptHead { .. }
@@ -358,6 +355,14 @@ impl Error {
         }
     }
 
+    /// All that it consists of, where it is made of findings.
+    pub fn findings(&self) -> &[Finding] {
+        match self {
+            Self::Limits(findings) | Self::Lint(findings) | Self::Profile(findings) => findings,
+            _ => &[],
+        }
+    }
+
     pub(crate) fn file(path: &Path, fault: std::io::Error) -> Self {
         Self::File { path: path.to_owned(), fault }
     }
@@ -380,8 +385,6 @@ impl fmt::Display for Error {
             Self::FileExists(path) => write!(f, "{} exists already", path.display()),
             Self::File { path, fault } => write!(f, "{}: {fault}", path.display()),
             Self::FileTooLarge { path, limit } => write!(f, "{} is larger than {limit} octets", path.display()),
-            Self::Profile { path, line: Some(line), fault } => write!(f, "{}, line {line}: {fault}", path.display()),
-            Self::Profile { path, line: None, fault } => write!(f, "{}: {fault}", path.display()),
             Self::MachineFile { path, fault } => write!(f, "{} does not describe a machine: {fault}", path.display()),
             Self::CertificateFile { path, fault } => write!(f, "{}: {fault}", path.display()),
             Self::ListFile { path, fault } => write!(f, "{}: {fault}", path.display()),
@@ -415,11 +418,12 @@ impl fmt::Display for Error {
             }
             Self::CustomerName(id) => write!(f, "the customer {id} is new, and has no name yet"),
             Self::OtherToken(what) => write!(f, "the token to supersede has another {what}"),
-            Self::Lint(findings) => {
-                let errors: Vec<_> = findings.iter().filter(|finding| finding.is_error()).collect();
+            Self::Lint(_) | Self::Limits(_) | Self::Profile(_) => {
+                let errors: Vec<_> = self.findings().iter().filter(|finding| finding.is_error()).collect();
+                let what = if matches!(self, Self::Lint(_)) { "not signed: " } else { "" };
                 match errors.as_slice() {
-                    [finding] => write!(f, "not signed: {}", finding.fact),
-                    [finding, more @ ..] => write!(f, "not signed: {} ({} more)", finding.fact, more.len()),
+                    [finding] => write!(f, "{what}{finding}"),
+                    [finding, more @ ..] => write!(f, "{what}{finding} ({} more)", more.len()),
                     [] => f.write_str("not signed"),
                 }
             }

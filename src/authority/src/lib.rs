@@ -12,14 +12,17 @@ mod certs;
 mod clock;
 mod cms;
 mod commands;
+mod document;
 mod error;
 mod files;
 mod home;
 pub mod key_uri;
 mod keys;
 mod ledger;
+mod limits;
 mod lint;
 mod lists;
+mod officer;
 mod pem;
 mod plan;
 mod profile;
@@ -28,6 +31,7 @@ mod random;
 mod register;
 pub mod words;
 
+pub use document::Place;
 pub use error::{Error, Outcome};
 pub use keys::HsmError;
 pub use lint::Finding;
@@ -79,10 +83,7 @@ fn succeed(answer: Answer, json: bool, output: &mut dyn Write, notes: &mut dyn W
         print(output, &format!("{document:#}\n"))
     } else {
         for warning in &answer.warnings {
-            print(
-                notes,
-                &format!("warning: {} [{}]\n  next: {}\n", visible(&warning.fact), warning.code, warning.advice),
-            );
+            print(notes, &told(warning));
         }
         print(output, &answer.text)
     };
@@ -90,10 +91,7 @@ fn succeed(answer: Answer, json: bool, output: &mut dyn Write, notes: &mut dyn W
 }
 
 fn fail(error: &Error, json: bool, output: &mut dyn Write, notes: &mut dyn Write) -> u8 {
-    let findings = match error {
-        Error::Lint(findings) => findings.as_slice(),
-        _ => &[],
-    };
+    let findings = error.findings();
     if json {
         let mut document = json!({ "code": error.code(), "message": error.to_string(), "next": error.advice() });
         if !findings.is_empty() {
@@ -101,11 +99,7 @@ fn fail(error: &Error, json: bool, output: &mut dyn Write, notes: &mut dyn Write
         }
         print(output, &format!("{:#}\n", json!({ "error": document })));
     } else {
-        let mut text = String::new();
-        for found in findings {
-            let severity = if found.is_error() { "error" } else { "warning" };
-            text += &format!("{severity}: {} [{}]\n  next: {}\n", visible(&found.fact), found.code, found.advice);
-        }
+        let mut text: String = findings.iter().map(told).collect();
         if findings.is_empty() {
             text += &format!("error: {} [{}]\nnext: {}\n", visible(&error.to_string()), error.code(), error.advice());
         } else {
@@ -116,13 +110,28 @@ fn fail(error: &Error, json: bool, output: &mut dyn Write, notes: &mut dyn Write
     error.outcome() as u8
 }
 
+/// A finding for people.
+fn told(finding: &Finding) -> String {
+    let severity = if finding.is_error() { "error" } else { "warning" };
+    format!("{severity}: {} [{}]\n  next: {}\n", visible(&finding.to_string()), finding.code, finding.advice)
+}
+
+/// A finding for programs.
 fn finding(finding: &Finding) -> Value {
-    json!({
+    let mut document = json!({
         "code": finding.code,
         "severity": if finding.is_error() { "error" } else { "warning" },
         "message": finding.fact,
         "next": finding.advice,
-    })
+    });
+    if let Some(place) = &finding.place {
+        document["file"] = json!(place.file);
+        if let Some((line, column)) = place.position {
+            document["line"] = line.into();
+            document["column"] = column.into();
+        }
+    }
+    document
 }
 
 /// Whether all of a text could be written.

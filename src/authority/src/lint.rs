@@ -2,14 +2,18 @@
 //!
 //! An error stops the issue. A warning is told and recorded in the answer; it never stops anything.
 
+use crate::document::Place;
+use core::fmt;
 use countersign_common::{
     Certificate, ComparisonOutcome, MachineComparison, Reason, Time,
     token::{HolderAnchor, ListedMachine, MachineBinding, Token},
 };
-use std::path::Path;
+use std::{borrow::Cow, path::Path};
 
 /// A window longer than this is not short, in seconds: 90 days.
 const SHORT_WINDOW: i64 = 90 * 86_400;
+
+const WINDOW: About = About::Key(&["window"]);
 
 /// Something that the lint found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +23,27 @@ pub struct Finding {
     /// The fact in one line.
     pub fact: String,
     /// What to do about it.
-    pub advice: &'static str,
+    pub advice: Cow<'static, str>,
+    /// Where it stands in a profile, as far as a profile was looked at.
+    pub place: Option<Place>,
+    pub(crate) about: About,
     severity: Severity,
+}
+
+/// The part of a token that a finding is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum About {
+    /// The entitlement of this name.
+    Entitlement(String),
+    /// The grant of this number.
+    Grant(u16),
+    /// A key of the profile, by the keys that lead there.
+    Key(&'static [&'static str]),
+    /// The listed machine of this label.
+    Machine(String),
+    /// Nothing that a profile could say.
+    #[default]
+    Nothing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +61,7 @@ impl Finding {
         ("CS-7104", "holder anchor that no verifier accepts"),
         ("CS-7105", "listed machine that could never be activated"),
         ("CS-7106", "token signer's certificate not valid now"),
+        ("CS-7107", "beyond a limit that the authority sets"),
         ("CS-7121", "any machine, and the window is not short"),
         ("CS-7122", "window longer than the token signer's certificate"),
         ("CS-7123", "entitlement that ends before the window opens"),
@@ -51,39 +75,67 @@ impl Finding {
         ("CS-7131", "revoked token in the bundle"),
     ];
 
+    /// The code of what goes beyond a limit.
+    pub(crate) const LIMIT: &'static str = "CS-7107";
+
+    /// Something that stops the issue.
+    pub(crate) fn error(code: &'static str, fact: String, advice: impl Into<Cow<'static, str>>) -> Self {
+        let (place, about) = (None, About::Nothing);
+        Self { code, fact, advice: advice.into(), place, about, severity: Severity::Error }
+    }
+
+    fn warning(code: &'static str, fact: String, advice: &'static str) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, fact, advice) }
+    }
+
+    /// The same, at a place.
+    pub(crate) fn at(self, place: Place) -> Self {
+        Self { place: Some(place), ..self }
+    }
+
+    /// The same, about a part of the token.
+    pub(crate) fn about(self, about: About) -> Self {
+        Self { about, ..self }
+    }
+
     /// A card that everybody can manage.
     pub(crate) fn default_management_key() -> Self {
-        Self {
-            code: "CS-7128",
-            fact: "the card has the management key it was delivered with, which everybody knows".to_owned(),
-            advice: "change it with the tool of the card's maker, or anybody who holds the card can replace its key",
-            severity: Severity::Warning,
-        }
+        Self::warning(
+            "CS-7128",
+            "the card has the management key it was delivered with, which everybody knows".to_owned(),
+            "change it with the tool of the card's maker, or anybody who holds the card can replace its key",
+        )
     }
 
     /// A record that came too late to stand.
     pub(crate) fn received_late(file: &Path, subject: &str) -> Self {
-        Self {
-            code: "CS-7130",
-            fact: format!("{}: {subject} was revoked before it came back", file.display()),
-            advice: "it is noted, but no list will vouch for it: have the machine activated again by somebody else",
-            severity: Severity::Warning,
-        }
+        Self::warning(
+            "CS-7130",
+            format!("{}: {subject} was revoked before it came back", file.display()),
+            "it is noted, but no list will vouch for it: have the machine activated again by somebody else",
+        )
     }
 
     /// A token that nobody can use.
     pub(crate) fn revoked_token(id: &str) -> Self {
-        Self {
-            code: "CS-7131",
-            fact: format!("the token {id} is revoked, and the lists say so"),
-            advice: "leave it out, unless it is there for the machines that it activated before",
-            severity: Severity::Warning,
-        }
+        Self::warning(
+            "CS-7131",
+            format!("the token {id} is revoked, and the lists say so"),
+            "leave it out, unless it is there for the machines that it activated before",
+        )
     }
 
     /// Whether it stops the issue.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
+    }
+}
+
+/// The fact behind its place.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.place.as_ref().map_or(Ok(()), |place| write!(f, "{place}: "))?;
+        f.write_str(&self.fact)
     }
 }
 
@@ -108,7 +160,12 @@ pub(crate) fn lint(token: &Token, circumstances: &Circumstances<'_>) -> Vec<Find
     if let Err(reason) = token.check() {
         // A machine that offers nothing is outside the limits too, and better told by its name.
         if !findings.0.iter().any(Finding::is_error) {
-            findings.error("CS-7101", reason.to_string(), "docs/token-format.md states the limits of each member");
+            findings.error(
+                member(&reason),
+                "CS-7101",
+                reason.to_string(),
+                "docs/token-format.md states the limits of each member",
+            );
         }
         // The rest is written for what is within limits.
         return findings.0;
@@ -123,29 +180,39 @@ pub(crate) fn lint(token: &Token, circumstances: &Circumstances<'_>) -> Vec<Find
 struct Findings(Vec<Finding>);
 
 impl Findings {
-    fn error(&mut self, code: &'static str, fact: String, advice: &'static str) {
-        self.0.push(Finding { code, fact, advice, severity: Severity::Error });
+    fn error(&mut self, about: About, code: &'static str, fact: String, advice: &'static str) {
+        self.0.push(Finding::error(code, fact, advice).about(about));
     }
 
-    fn warning(&mut self, code: &'static str, fact: String, advice: &'static str) {
-        self.0.push(Finding { code, fact, advice, severity: Severity::Warning });
+    fn warning(&mut self, about: About, code: &'static str, fact: String, advice: &'static str) {
+        self.0.push(Finding::warning(code, fact, advice).about(about));
     }
 }
 
 fn enforceable(token: &Token, circumstances: &Circumstances<'_>, findings: &mut Findings) {
-    let fact = match token.check_enforceable() {
+    let (term, fact) = match token.check_enforceable() {
         Ok(()) => return,
-        Err(Reason::NeedsNewerVerifier(term)) => format!("verifiers of this release refuse {term}"),
-        Err(Reason::UnknownCriticalExtension(id)) => format!("verifiers of this release refuse the extension {id}"),
+        Err(reason @ Reason::NeedsNewerVerifier(term)) => {
+            (member(&reason), format!("verifiers of this release refuse {term}"))
+        }
+        Err(reason @ Reason::UnknownCriticalExtension(id)) => {
+            (member(&reason), format!("verifiers of this release refuse the extension {id}"))
+        }
         Err(reason) => {
-            findings.error("CS-7101", reason.to_string(), "docs/token-format.md states the limits of each member");
+            findings.error(
+                member(&reason),
+                "CS-7101",
+                reason.to_string(),
+                "docs/token-format.md states the limits of each member",
+            );
             return;
         }
     };
     if circumstances.for_newer_verifier {
-        findings.warning("CS-7127", fact, "make sure that the machines have a later release before it goes out");
+        findings.warning(term, "CS-7127", fact, "make sure that the machines have a later release before it goes out");
     } else {
         findings.error(
+            term,
             "CS-7102",
             fact,
             "leave the term out, or issue with --for-newer-verifier for machines that have a later release",
@@ -153,12 +220,41 @@ fn enforceable(token: &Token, circumstances: &Circumstances<'_>, findings: &mut 
     }
 }
 
+/// The key of a profile that states what a reason is about.
+fn member(reason: &Reason) -> About {
+    About::Key(match reason {
+        Reason::NeedsNewerVerifier("grace") => &["terms", "grace"],
+        Reason::NeedsNewerVerifier("notification") => &["terms", "notification"],
+        Reason::NeedsNewerVerifier("clock repair by two holders") => &["terms", "clock-repair", "two-holders"],
+        Reason::NeedsNewerVerifier("TPM binding") => &["binding", "tpm"],
+        Reason::NeedsNewerVerifier(_) => &["grants"],
+        Reason::TokenField("customer.id") => &["customer", "id"],
+        Reason::TokenField("customer.name") => &["customer", "name"],
+        Reason::TokenField("product.id") => &["product", "id"],
+        Reason::TokenField("product.edition") => &["product", "edition"],
+        Reason::TokenField("product.below") => &["product", "below"],
+        Reason::TokenField("window") => &["window"],
+        Reason::TokenField("terms.validity") => &["terms", "validity"],
+        Reason::TokenField("terms.renewAfter") => &["terms", "renew-after"],
+        Reason::TokenField("terms.clockRepair") => &["terms", "clock-repair"],
+        Reason::TokenField("seats") => &["seats"],
+        Reason::TokenField("lists") => &["lists"],
+        Reason::TokenField("binding.components") => &["binding", "components"],
+        Reason::TokenField("binding.required") => &["binding", "required"],
+        Reason::TokenField("binding.machines") => &["binding", "machines"],
+        Reason::TokenField(field) if field.starts_with("grants") => &["grants"],
+        Reason::TokenField(field) if field.starts_with("entitlements") => &["entitlements"],
+        Reason::TokenField("extensions") | Reason::UnknownCriticalExtension(_) => &["extensions"],
+        _ => return About::Nothing,
+    })
+}
+
 fn times(token: &Token, circumstances: &Circumstances<'_>, findings: &mut Findings) {
     let Circumstances { now, token_signer, .. } = *circumstances;
     let (opens, closes) = (token.window.not_before.0, token.window.not_after.0);
     if closes < now {
         let fact = format!("the window for activating closed {closes}, and it is {now}");
-        findings.error("CS-7103", fact, "state a later end with --activate-until or --activate-within");
+        findings.error(WINDOW, "CS-7103", fact, "state a later end with --activate-until or --activate-within");
     }
     if now < token_signer.not_before() || now > token_signer.not_after() {
         let fact = format!(
@@ -167,6 +263,7 @@ fn times(token: &Token, circumstances: &Circumstances<'_>, findings: &mut Findin
             token_signer.not_after()
         );
         findings.error(
+            About::Nothing,
             "CS-7106",
             fact,
             "set the clock if it is wrong; otherwise: countersign-authority renew token-signer",
@@ -177,6 +274,7 @@ fn times(token: &Token, circumstances: &Circumstances<'_>, findings: &mut Findin
             token_signer.not_after()
         );
         findings.warning(
+            WINDOW,
             "CS-7122",
             fact,
             "a token stays good beyond its signer's certificate; tools that judge by today's date will refuse it",
@@ -184,6 +282,7 @@ fn times(token: &Token, circumstances: &Circumstances<'_>, findings: &mut Findin
     }
     if token.binding.machines.is_none() && closes.unix() - opens.unix().max(now.unix()) > SHORT_WINDOW {
         findings.warning(
+            WINDOW,
             "CS-7121",
             format!("any number of machines may be activated until {closes}"),
             "list the machines with --machine, or keep the window below 90 days: nothing else bounds it offline",
@@ -194,6 +293,7 @@ fn times(token: &Token, circumstances: &Circumstances<'_>, findings: &mut Findin
         if circumstances.newest_list.is_none_or(|newest| newest < needed) {
             let newest = circumstances.newest_list.map_or("none".to_owned(), |number| number.to_string());
             findings.warning(
+                About::Key(&["lists"]),
                 "CS-7129",
                 format!("machines need the token list {needed} or a later one, and the newest issued is {newest}"),
                 "issue it with countersign-authority crl, or nobody can activate; it travels in a bundle",
@@ -203,7 +303,12 @@ fn times(token: &Token, circumstances: &Circumstances<'_>, findings: &mut Findin
     for entitlement in token.entitlements.iter().flatten() {
         if let Some(end) = entitlement.not_after.filter(|end| end.0 < opens) {
             let fact = format!("the entitlement {} ends {}, before the window opens", entitlement.name, end.0);
-            findings.warning("CS-7123", fact, "nobody will ever have it: state a later end, or leave it out");
+            findings.warning(
+                About::Entitlement(entitlement.name.clone()),
+                "CS-7123",
+                fact,
+                "nobody will ever have it: state a later end, or leave it out",
+            );
         }
     }
 }
@@ -220,16 +325,16 @@ fn grants(token: &Token, circumstances: &Circumstances<'_>, findings: &mut Findi
                     let signs = anchor.key_usage().is_none_or(|usage| usage.key_cert_sign());
                     if circumstances.anchor_keys.iter().any(|key| key == anchor.spki()) {
                         let fact = format!("grant {number} names a token root as holder anchor");
-                        findings.error("CS-7104", fact, ADVICE);
+                        findings.error(About::Grant(number), "CS-7104", fact, ADVICE);
                     } else if !anchor.is_ca() || !signs || anchor.public_key().is_err() {
                         let fact = format!("grant {number}: {subject} is no CA that a verifier accepts");
-                        findings.error("CS-7104", fact, ADVICE);
+                        findings.error(About::Grant(number), "CS-7104", fact, ADVICE);
                     }
                     let own = circumstances.holder_root_keys.iter().any(|key| key == anchor.spki());
                     (!own).then_some(subject)
                 }
                 Err(error) => {
-                    findings.error("CS-7104", format!("grant {number}: {error}"), ADVICE);
+                    findings.error(About::Grant(number), "CS-7104", format!("grant {number}: {error}"), ADVICE);
                     None
                 }
             },
@@ -238,6 +343,7 @@ fn grants(token: &Token, circumstances: &Circumstances<'_>, findings: &mut Findi
         };
         if let Some(subject) = everybody.filter(|_| grant.criteria.is_none()) {
             findings.warning(
+                About::Grant(number),
                 "CS-7124",
                 format!("grant {number} admits every holder under {subject}"),
                 "narrow it with criteria, such as subject:CN=…, unless that CA issues for this purpose only",
@@ -249,6 +355,7 @@ fn grants(token: &Token, circumstances: &Circumstances<'_>, findings: &mut Findi
 fn machines(binding: &MachineBinding, findings: &mut Findings) {
     if binding.required == 1 && binding.components.len() > 1 && !binding.components.iter().any(|rule| rule.mandatory) {
         findings.warning(
+            About::Key(&["binding", "required"]),
             "CS-7125",
             "one matching component is enough for a machine to be the same".to_owned(),
             "require two or more with --require, or make one component mandatory",
@@ -265,14 +372,19 @@ fn machines(binding: &MachineBinding, findings: &mut Findings) {
                 binding.required
             );
             let advice = "describe it again with more rights, or count other components with --component and --require";
-            findings.error("CS-7105", fact, advice);
+            findings.error(About::Machine(machine.label.clone()), "CS-7105", fact, advice);
         }
         let like = |other: &&ListedMachine| {
             MachineComparison::new(binding, &machine.components, &other.components).outcome == ComparisonOutcome::Same
         };
         if let Some(other) = listed[..index].iter().find(like) {
             let fact = format!("the machines {} and {} cannot be told apart", other.label, machine.label);
-            findings.warning("CS-7126", fact, "check that the two files are of different machines");
+            findings.warning(
+                About::Machine(machine.label.clone()),
+                "CS-7126",
+                fact,
+                "check that the two files are of different machines",
+            );
         }
     }
 }

@@ -4,8 +4,9 @@ use crate::{
     args::Issue,
     error::Error,
     files,
+    limits::Defaults,
     profile::{EntitlementEntry, EntitlementTable, ExtensionTable, GrantTable, ListsTable, MachineTable, Profile},
-    words::{Anchor, Component, hex, hex_octets, identifier, last_second},
+    words::{Anchor, Component, hex, last_second},
 };
 use countersign_common::{
     Certificate, ComponentFact, ComponentKind, Digest32, Extension, GeneralizedTime, MAX_FILE_SIZE, MachineFacts,
@@ -23,7 +24,7 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
 /// The components that count unless others are stated: what tells machines apart by itself. The processor does not.
-const COMPONENTS: [ComponentKind; 5] = [
+pub(crate) const COMPONENTS: [ComponentKind; 5] = [
     ComponentKind::DmiUuid,
     ComponentKind::BoardSerial,
     ComponentKind::DiskSerial,
@@ -76,12 +77,15 @@ pub(crate) struct Identity {
 }
 
 impl IssuePlan {
-    /// Decides every term. `holder_root` is the DER of the authority's own one.
-    pub(crate) fn new(arguments: Issue, now: Time, holder_root: &[u8]) -> Result<Self, Error> {
-        let mut profile = match &arguments.profile {
-            Some(path) => Profile::read(path)?,
-            None => Profile::default(),
-        };
+    /// Decides every term: what was typed goes before the profile, and the defaults come last. `holder_root` is the DER
+    /// of the authority's own one.
+    pub(crate) fn new(
+        mut profile: Profile,
+        arguments: Issue,
+        defaults: &Defaults,
+        now: Time,
+        holder_root: &[u8],
+    ) -> Result<Self, Error> {
         let supersedes =
             arguments.supersedes.as_deref().map(hex).transpose().map_err(|fault| {
                 Error::Usage(format!("--supersedes: {fault}; `ledger list` shows the ids of tokens"))
@@ -89,6 +93,7 @@ impl IssuePlan {
         let (out, dry_run, for_newer_verifier) =
             (arguments.out.clone(), arguments.dry_run, arguments.for_newer_verifier);
         override_by_flags(&mut profile, arguments)?;
+        defaults.fill(&mut profile);
         let needed = |value: Option<String>, what| value.ok_or_else(|| Error::Usage(format!("{what} is not stated")));
         let product = ProductTerms {
             id: needed(profile.product.id.take(), "the product (--product, or id under [product])")?,
@@ -105,7 +110,7 @@ impl IssuePlan {
             for_newer_verifier,
             product,
             window: window(&profile, now)?,
-            grants: grants(&profile.grants, holder_root)?,
+            grants: grants(&profile, holder_root)?,
             terms: terms(&profile)?,
             entitlements: entitlements(&profile),
             seats: profile.seats,
@@ -239,13 +244,12 @@ fn override_by_flags(profile: &mut Profile, flags: Issue) -> Result<(), Error> {
 }
 
 fn window(profile: &Profile, now: Time) -> Result<Window, Error> {
-    let not_before = profile.window.from.unwrap_or(now);
+    // A window that is over is told as such by the lint, not as one that ends before it begins.
+    let opens_by = profile.window.until.map_or(now, |until| until.min(now));
+    let not_before = profile.window.from.unwrap_or(opens_by);
     let not_after = match (profile.window.until, profile.window.within) {
-        (Some(until), None) => until,
+        (Some(until), _) => until,
         (None, Some(within)) => not_before.plus(within.0.into()),
-        (Some(_), Some(_)) => {
-            return Err(Error::Usage("the window has both an end and a length: state one of them".to_owned()));
-        }
         (None, None) => {
             return Err(Error::Usage(
                 "until when may machines be activated? state --activate-until or --activate-within".to_owned(),
@@ -271,17 +275,16 @@ fn terms(profile: &Profile) -> Result<ActivationTerms, Error> {
     })
 }
 
-fn grants(tables: &[GrantTable], holder_root: &[u8]) -> Result<Vec<Grant>, Error> {
-    let mut grants = Vec::with_capacity(tables.len());
-    for (index, table) in tables.iter().enumerate() {
-        let place = u16::try_from(index + 1).map_err(|_| Error::Usage("too many grants".to_owned()))?;
+fn grants(profile: &Profile, holder_root: &[u8]) -> Result<Vec<Grant>, Error> {
+    let mut grants = Vec::with_capacity(profile.grants.len());
+    for (index, table) in profile.grants.iter().enumerate() {
         let anchor = match table.anchor.as_ref().unwrap_or(&Anchor::Own) {
             Anchor::Own => Grant::certificate_anchor(holder_root)?,
             Anchor::KeyDigest(digest) => Grant::key_digest_anchor(*digest)?,
             Anchor::File(path) => Grant::certificate_anchor(&certificate(path)?)?,
         };
         grants.push(Grant {
-            number: table.number.unwrap_or(place),
+            number: profile.grant_number(index),
             anchor,
             direct_issuer: table.direct_issuer,
             criteria: some(table.criteria.iter().map(|text| text.0.clone()).collect()),
@@ -323,11 +326,7 @@ fn entitlements(profile: &Profile) -> Vec<Entitlement> {
 
 fn extensions(tables: &[ExtensionTable]) -> Result<Vec<Extension>, Error> {
     let read = |table: &ExtensionTable| {
-        let value = hex_octets(&table.value).filter(|value| Any::from_der(value).is_ok()).ok_or_else(|| {
-            Error::Usage(format!("the value of the extension {} is not DER in hexadecimal", table.id))
-        })?;
-        let id = identifier(&table.id).map_err(Error::Usage)?;
-        Ok(Extension { id, critical: table.critical, value: OctetString::new(value)? })
+        Ok(Extension { id: table.id.0, critical: table.critical, value: OctetString::new(table.value.0.as_slice())? })
     };
     let mut list = tables.iter().map(read).collect::<Result<Vec<_>, Error>>()?;
     list.sort_by_key(|extension| extension.id);
@@ -377,7 +376,8 @@ struct ComponentDescription {
     unreadable: Option<String>,
 }
 
-fn machine_facts(path: &Path) -> Result<MachineFacts, Error> {
+/// The machine that a file describes.
+pub(crate) fn machine_facts(path: &Path) -> Result<MachineFacts, Error> {
     let refused = |fault: String| Error::MachineFile { path: path.to_owned(), fault };
     let file = files::read(path, MAX_MACHINE_FILE)?;
     let document: MachineDocument = serde_json::from_slice(&file).map_err(|error| refused(error.to_string()))?;

@@ -7,7 +7,10 @@ use countersign_common::{
     token::{AltNameForm, AltNamePattern, AttributePattern, ComponentRule, Criterion, MAX_INTERVAL, TpmRule},
     token_list::TokenRevocation,
 };
-use der::asn1::ObjectIdentifier;
+use der::{
+    Decode,
+    asn1::{Any, ObjectIdentifier},
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::path::PathBuf;
@@ -191,6 +194,31 @@ fn attribute_type(text: &str) -> Result<ObjectIdentifier, String> {
 /// An object identifier in dots.
 pub(crate) fn identifier(text: &str) -> Result<ObjectIdentifier, String> {
     ObjectIdentifier::new(text).map_err(|_| format!("{text:?} is not an object identifier such as 2.16.840.1"))
+}
+
+/// An object identifier in dots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OidText(pub ObjectIdentifier);
+
+impl FromStr for OidText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        identifier(text).map(Self).map_err(|fault| format!("{fault}; expected numbers and dots"))
+    }
+}
+
+/// One value in DER, typed in hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DerText(pub Vec<u8>);
+
+impl FromStr for DerText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let octets = hex_octets(text).filter(|octets| Any::from_der(octets).is_ok());
+        octets.map(Self).ok_or_else(|| format!("{text:?} is something else; expected DER in hexadecimal, such as 0500"))
+    }
 }
 
 /// So many octets in hexadecimal.

@@ -1,4 +1,5 @@
-//! Tokens, records, lists, bundles and verdicts as JSON and as text, for the programs that show them.
+//! Tokens, records, lists, bundles and verdicts as JSON and as text, tokens in sentences too, for the programs that show
+//! them.
 //!
 //! JSON of tokens and records is that of docs/token-format.md, section 12; of verdicts and commands, that of
 //! docs/json.md.
@@ -7,6 +8,7 @@ mod json;
 mod ledger;
 mod lists;
 mod text;
+mod words;
 
 pub use json::{certificate, challenge, machine, object, reason, token, verdict};
 pub use ledger::{tree_head, tree_head_lines};
@@ -15,3 +17,4 @@ pub use lists::{
     token_list_lines,
 };
 pub use text::{Line, certificate_lines, interval, object_lines, render, token_lines, verdict_lines, visible};
+pub use words::{sentences, token_words};

@@ -1,4 +1,4 @@
-//! Test support: a private PC/SC stack with virtual PIV cards, and runners for commands.
+//! Test support: a private PC/SC stack with virtual PIV cards, runners for commands, a validator for JSON Schema.
 //!
 //! ```no_run
 //! use countersign_testkit::{Algorithm, CardOptions, Run, Stack};
@@ -18,6 +18,7 @@ mod authority;
 mod card;
 mod card_log;
 mod daemon;
+mod json_schema;
 mod reader_states;
 mod run;
 mod soft_hsm;
@@ -29,6 +30,7 @@ mod wait;
 pub use authority::TestAuthority;
 pub use card::{Algorithm, Card, CardOptions};
 pub use card_log::{LoggedCommand, Outcome};
+pub use json_schema::Schema;
 pub use reader_states::{ReaderState, reader_states};
 pub use run::{Output, Run};
 pub use soft_hsm::SoftHsm;

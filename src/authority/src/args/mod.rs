@@ -1,8 +1,10 @@
 //! What can be typed: data only. The plan decides what it means.
 
+mod profile;
 mod revocation;
 mod rotation;
 
+pub use profile::ProfileCommand;
 pub use revocation::{Bundle, Crl, LiftKind, Receive, RevokeCertificate, RevokeCommand, RevokeToken};
 pub use rotation::{AnchorsCommand, AnchorsSign, AnchorsUpdate, Need, Renew, RoleName};
 
@@ -65,6 +67,12 @@ pub enum Command {
     Renew(Renew),
     /// Issue an activation token.
     Issue(Box<Issue>),
+    /// The terms of tokens in files, and the limits of what may be issued.
+    Profile {
+        /// What to do.
+        #[command(subcommand)]
+        command: ProfileCommand,
+    },
     /// Revoke a token or a certificate, or lift what is on hold. The next lists say so.
     Revoke {
         /// What to do.
@@ -234,7 +242,8 @@ pub struct Init {
     countersign-authority issue --customer acme --customer-name \"Acme Power\" --product control-room \\\n      \
     --activate-within 30d --validity 365d --renew-after 330d --machine press-7.json \\\n      \
     --entitlement points=5000 --out press-7.token.pem\n\n\
-    Everything can stand in a profile as well (docs/profile.md); flags go before it.")]
+    Everything can stand in a profile as well (docs/profile.md); flags go before it. The authority's limits.toml \
+    says what may be issued at all; --dry-run tells whether it may.")]
 pub struct Issue {
     /// Take the terms from this TOML file; flags override it.
     #[arg(long, value_name = "FILE")]
@@ -242,7 +251,7 @@ pub struct Issue {
     /// Where the token goes; the file must not exist [default: PRODUCT-ID.token.pem].
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Show the token in plain words, sign and write nothing.
+    /// Say in plain words what the token would allow, and show its members; sign and write nothing.
     #[arg(long)]
     pub dry_run: bool,
     /// Allow terms that the verifiers of this release refuse.

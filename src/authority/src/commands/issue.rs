@@ -9,8 +9,10 @@ use crate::{
     files::NewFile,
     home::{Home, Role},
     ledger::{Body, CustomerRow, Writing},
+    limits::Limits,
     lint::{Circumstances, Finding, lint},
     plan::{Identity, IssuePlan},
+    profile::Profile,
     random,
     words::{digest, to_hex},
 };
@@ -25,7 +27,9 @@ pub(super) fn run(arguments: Issue, context: &mut Context<'_>) -> Result<Answer,
     let home = Home::open(&context.global.home)?;
     let now = clock::now()?;
     let certificates = Certificates::read(&home)?;
-    let plan = IssuePlan::new(arguments, now, &certificates.holder_root)?;
+    let limits = Limits::read(home.path())?;
+    let profile = arguments.profile.as_deref().map_or_else(|| Ok(Profile::default()), Profile::read)?;
+    let plan = IssuePlan::new(profile, arguments, limits.defaults(), now, &certificates.holder_root)?;
     let new_id = Octets(random::octets()?);
     let new_salt = Octets(random::octets()?);
     let mut ledger = home.ledger()?;
@@ -37,10 +41,10 @@ pub(super) fn run(arguments: Issue, context: &mut Context<'_>) -> Result<Answer,
         return Err(Error::SignerRevoked(Role::TokenSigner.slug()));
     }
     let draft = plan.body(&identity);
-    let findings = check(&draft, &plan, &certificates, &writing, now)?;
+    let findings = check(&draft, &plan, &certificates, &limits, &writing, now)?;
     drop(writing);
     if plan.dry_run {
-        return Ok(dry_run(&draft, findings));
+        return Ok(dry_run(&draft, limits.officer(), findings));
     }
     let path = plan.out.clone().unwrap_or_else(|| default_path(&plan, &identity));
     let file = NewFile::reserve(&path)?;
@@ -52,7 +56,7 @@ pub(super) fn run(arguments: Issue, context: &mut Context<'_>) -> Result<Answer,
     let writing = ledger.begin()?;
     let identity = identify(&plan, &writing, new_id, new_salt)?;
     let body = plan.body(&identity);
-    let findings = check(&body, &plan, &certificates, &writing, now)?;
+    let findings = check(&body, &plan, &certificates, &limits, &writing, now)?;
     let object = sign_object(oid::CONTENT_TOKEN, &body.to_der()?, &signer, now)?;
     verify(&object, &body, &plan, &certificates.anchors)?;
     let sequence = record(&writing, &body, &object, &certificates, now)?;
@@ -63,15 +67,15 @@ pub(super) fn run(arguments: Issue, context: &mut Context<'_>) -> Result<Answer,
 }
 
 /// DER of the authority's certificates.
-struct Certificates {
+pub(super) struct Certificates {
     anchors: Vec<Vec<u8>>,
     holder_roots: Vec<Vec<u8>>,
-    holder_root: Vec<u8>,
+    pub(super) holder_root: Vec<u8>,
     token_signer: Vec<u8>,
 }
 
 impl Certificates {
-    fn read(home: &Home) -> Result<Self, Error> {
+    pub(super) fn read(home: &Home) -> Result<Self, Error> {
         Ok(Self {
             anchors: home.anchors()?,
             holder_roots: home.holder_roots()?,
@@ -112,17 +116,19 @@ fn identify(
     Ok(Identity { id, revision, customer_name, salt })
 }
 
-/// The lint: errors refuse, warnings come back.
-fn check(
+/// The lint and the limits: errors refuse, warnings come back.
+pub(super) fn check(
     body: &Token,
     plan: &IssuePlan,
     certificates: &Certificates,
+    limits: &Limits,
     writing: &Writing<'_>,
     now: Time,
 ) -> Result<Vec<Finding>, Error> {
     let parse = |der: &Vec<u8>| Certificate::from_der(der).map(|parsed| parsed.spki().to_vec());
     let keys = |list: &[Vec<u8>]| list.iter().map(parse).collect::<Result<Vec<_>, _>>().map_err(|_| Error::KeyMismatch);
-    let findings = lint(
+    let mut findings = limits.findings(body);
+    findings.extend(lint(
         body,
         &Circumstances {
             now,
@@ -132,7 +138,7 @@ fn check(
             newest_list: writing.newest_token_list()?,
             for_newer_verifier: plan.for_newer_verifier,
         },
-    );
+    ));
     if findings.iter().any(Finding::is_error) { Err(Error::Lint(findings)) } else { Ok(findings) }
 }
 
@@ -186,12 +192,19 @@ fn default_path(plan: &IssuePlan, identity: &Identity) -> PathBuf {
     PathBuf::from(format!("{}-{}{version}.token.pem", plan.product(), &id[..8]))
 }
 
-fn dry_run(body: &Token, warnings: Vec<Finding>) -> Answer {
+fn dry_run(body: &Token, officer: &str, warnings: Vec<Finding>) -> Answer {
+    let words = countersign_report::token_words(body);
     let text = format!(
-        "Would issue (nothing was signed or written):\n{}",
+        "Would issue (nothing was signed or written):\n{}\nIn full:\n{}",
+        countersign_report::sentences(&words),
         countersign_report::render(&countersign_report::token_lines(body))
     );
-    let json = json!({ "dry_run": true, "token": { "body": countersign_report::token(body) } });
+    let json = json!({
+        "dry_run": true,
+        "officer": officer,
+        "words": words,
+        "token": { "body": countersign_report::token(body) },
+    });
     Answer { text, json, warnings }
 }
 

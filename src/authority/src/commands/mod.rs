@@ -9,6 +9,7 @@ mod inspect;
 mod issue;
 mod ledger;
 mod manual;
+mod profile;
 mod prove;
 mod receive;
 mod renew;
@@ -16,7 +17,7 @@ mod revoke;
 mod tree;
 
 use crate::{
-    args::{AnchorsCommand, CardCommand, Cli, Command, Global, LedgerCommand, RevokeCommand},
+    args::{AnchorsCommand, CardCommand, Cli, Command, Global, LedgerCommand, ProfileCommand, RevokeCommand},
     error::Error,
     keys::Keyring,
     lint::Finding,
@@ -78,6 +79,8 @@ pub(crate) fn run(cli: Cli, notes: &mut dyn Write) -> Result<Answer, Error> {
             AnchorsCommand::Adopt { file } => anchors::adopt(&file, &context),
         },
         Command::Issue(arguments) => issue::run(*arguments, &mut context),
+        Command::Profile { command: ProfileCommand::Check { files } } => profile::check(&files, &context),
+        Command::Profile { command: ProfileCommand::Schema { out } } => profile::schema(out.as_deref()),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Card { command: CardCommand::Enroll(arguments) } => card::enroll(&arguments, &mut context),
         Command::Ledger { command: LedgerCommand::List } => ledger::list(&context),

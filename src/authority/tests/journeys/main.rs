@@ -7,6 +7,7 @@ mod founding;
 mod hardware;
 mod inspecting;
 mod issuing;
+mod profiles;
 mod proving;
 mod revoking;
 mod rotating;
