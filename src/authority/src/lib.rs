@@ -25,12 +25,14 @@ mod plan;
 mod profile;
 mod prompt;
 mod random;
+mod receipts;
 mod register;
 pub mod words;
 
 pub use error::{Error, Outcome};
 pub use keys::HsmError;
 pub use lint::Finding;
+pub use receipts::ReceiptFinding;
 
 use args::Cli;
 use clap::Parser;
@@ -67,12 +69,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, output: &mut dyn Write
     };
     let json = cli.global.json;
     match commands::run(cli, notes) {
-        Ok(answer) => succeed(answer, json, output, notes),
+        Ok((answer, code)) => succeed(answer, code, json, output, notes),
         Err(error) => fail(&error, json, output, notes),
     }
 }
 
-fn succeed(answer: Answer, json: bool, output: &mut dyn Write, notes: &mut dyn Write) -> u8 {
+fn succeed(answer: Answer, code: u8, json: bool, output: &mut dyn Write, notes: &mut dyn Write) -> u8 {
     let written = if json {
         let mut document = answer.json;
         document["warnings"] = answer.warnings.iter().map(finding).collect();
@@ -86,7 +88,7 @@ fn succeed(answer: Answer, json: bool, output: &mut dyn Write, notes: &mut dyn W
         }
         print(output, &answer.text)
     };
-    if written { 0 } else { Outcome::CouldNot as u8 }
+    if written { code } else { Outcome::CouldNot as u8 }
 }
 
 fn fail(error: &Error, json: bool, output: &mut dyn Write, notes: &mut dyn Write) -> u8 {

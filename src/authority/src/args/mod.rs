@@ -3,7 +3,7 @@
 mod revocation;
 mod rotation;
 
-pub use revocation::{Bundle, Crl, LiftKind, Receive, RevokeCertificate, RevokeCommand, RevokeToken};
+pub use revocation::{Bundle, Crl, LiftKind, ReceiptsCommand, RevokeCertificate, RevokeCommand, RevokeToken};
 pub use rotation::{AnchorsCommand, AnchorsSign, AnchorsUpdate, Renew, RoleName};
 
 use crate::key_uri::KeyPlace;
@@ -71,8 +71,12 @@ pub enum Command {
         #[command(subcommand)]
         command: RevokeCommand,
     },
-    /// Note the records that came back from the field: they stand even if their holder is revoked later.
-    Receive(Receive),
+    /// Records that came back from the field: they stand even if their holder is revoked later, and show over-use and copies.
+    Receipts {
+        /// What to do.
+        #[command(subcommand)]
+        command: ReceiptsCommand,
+    },
     /// Issue the revocation lists: one of certificates for each root, and one of tokens.
     Crl(Crl),
     /// Make the one file for the technician's stick: tokens, lists, certificates, anchors updates.

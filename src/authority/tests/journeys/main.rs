@@ -7,6 +7,7 @@ mod founding;
 mod hardware;
 mod inspecting;
 mod issuing;
+mod receipts;
 mod revoking;
 mod rotating;
 mod support;
