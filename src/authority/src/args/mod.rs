@@ -71,7 +71,7 @@ pub enum Command {
         #[command(subcommand)]
         command: RevokeCommand,
     },
-    /// Records that came back from the field: they stand even if their holder is revoked later, and show over-use and copies.
+    /// Records that came back from the field: they stand even if their holder is revoked later, and show over-use.
     Receipts {
         /// What to do.
         #[command(subcommand)]

@@ -81,9 +81,9 @@ pub struct RevokeCertificate {
 pub enum ReceiptsCommand {
     /// Verify records that came back, enter the new ones, and tell what all of them come to.
     #[command(after_help = "Example:\n  countersign-authority receipts import returned\n\n\
-        Do this with every visit: what came back before a card is stolen stays valid when the card is revoked. A file that \
-        is refused keeps none of the others back. Exit code 0: all are in, and nothing is wrong; 1: a record was refused, \
-        or there is a finding; 3: a file could not be read.")]
+        Do this with every visit: what came back before a card is stolen stays valid when the card is revoked. A file \
+        that is refused keeps none of the others back. Exit code 0: all are in, and nothing is wrong; 1: a record was \
+        refused, or there is a finding; 3: a file could not be read.")]
     Import {
         /// Files with records, PEM or DER, and folders of them.
         #[arg(required = true, value_name = "PATH")]

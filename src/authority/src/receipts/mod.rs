@@ -1,5 +1,5 @@
-//! What the records that came back come to: machines against the seats that tokens grant, copied machines, and activations
-//! that came too late. Pure: from the ledger's entries to counts and findings.
+//! What the records that came back come to: machines against the seats that tokens grant, copied machines, and
+//! activations that came too late. Pure: from the ledger's entries to counts and findings.
 
 mod machines;
 
@@ -471,7 +471,7 @@ mod tests {
                 story.receive(digest, digest, revision, activated).unwrap();
             }
             let superseded = ("CS-7136", vec!["b".to_owned()]);
-            assert_eq!(story.found(), [superseded.clone()]);
+            assert_eq!(story.found(), std::slice::from_ref(&superseded));
             let late = |digest: &str| ("CS-7134", vec![digest.to_owned()]);
             story.revoke_token(1, reason);
             assert_eq!(story.found(), [late("b"), superseded.clone()], "{reason:?}");
