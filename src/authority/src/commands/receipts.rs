@@ -128,8 +128,8 @@ struct Refusal {
 }
 
 impl Import<'_> {
-    /// The files that were named and those in the folders, each folder in the order of the names. Links in folders are not
-    /// followed: what lies elsewhere was not meant, and a folder may lead into itself.
+    /// The files that were named and those in the folders, each folder in the order of the names. Links in folders are
+    /// not followed: what lies elsewhere was not meant, and a folder may lead into itself.
     fn gather(&mut self, paths: &[PathBuf]) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut waiting: Vec<_> = paths.iter().rev().map(|path| (path.clone(), path.is_dir())).collect();

@@ -138,8 +138,8 @@ impl Conflict {
     }
 }
 
-/// Whether two sightings are of one machine by the rule of either token, or nobody can tell and a component agrees that is
-/// not the same in all machines of a model.
+/// Whether two sightings are of one machine by the rule of either token, or nobody can tell and a component agrees that
+/// is not the same in all machines of a model.
 fn may_be_one(one: &Sighting<'_>, other: &Sighting<'_>) -> bool {
     let own = |(kind, found): &(ComponentKind, ComponentMatch)| {
         *found == ComponentMatch::Matches && *kind != ComponentKind::Cpu

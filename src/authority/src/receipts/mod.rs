@@ -263,8 +263,8 @@ impl Facts {
         TokenCount { id: id.to_owned(), product, seats, machines: count, records: places.len() }
     }
 
-    /// What came too late about a record: after its token or its holder was revoked, or a version that it should have been
-    /// under.
+    /// What came too late about a record: after its token or its holder was revoked, or after a later version of the
+    /// token was issued.
     fn late(&self, place: usize, receipt: &Receipt) -> Vec<ReceiptFinding> {
         let Version { id, revision, .. } = self.version(receipt);
         let (at, subject) = (receipt.activated, &receipt.subject);
@@ -297,7 +297,7 @@ impl Facts {
         if let Some(next) = later.min_by_key(|version| version.issued).filter(|next| at >= next.issued) {
             let (number, issued) = (next.revision, next.issued);
             let fact = format!(
-                "activated {at} under version {revision} of the token {id}, superseded by version {number} since {issued}"
+                "activated {at} under version {revision} of the token {id}; version {number} superseded it {issued}"
             );
             find("CS-7136", fact);
         }

@@ -379,9 +379,9 @@ fn put(desk: &Desk, folder: &str, mut records: Vec<&[u8]>, random: &mut Random) 
     places
 }
 
-/// Ten thousand records of some five thousand machines, most of them as they should be, through the real command, which is killed
-/// once on the way. Over-use, copies, turns, and activations under what was revoked or superseded are planted by
-/// a seeded generator, which knows what is to be found: all of it, and nothing else.
+/// Ten thousand records of some five thousand machines, most of them as they should be, through the real command, which
+/// is killed once on the way. Over-use, copies, turns, and activations under what was revoked or superseded are planted
+/// by a seeded generator, which knows what is to be found: all of it, and nothing else.
 #[test]
 fn of_ten_thousand_receipts_every_planted_case_is_found_and_none_is_invented() {
     let random = &mut Random(20_261_124);
