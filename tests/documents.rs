@@ -15,13 +15,14 @@ use std::{
 };
 
 /// Documents with commands, how many they have at least, so that none is lost unnoticed, and what they take for granted.
-const DOCUMENTS: [(&str, usize, &str); 7] = [
+const DOCUMENTS: [(&str, usize, &str); 8] = [
     ("README.md", 12, "true"),
     ("docs/guide.md", 25, GUIDE_SETTING),
     ("docs/keys.md", 10, "true"),
-    ("docs/ledger.md", 5, LEDGER_SETTING),
+    ("docs/ledger.md", 9, LEDGER_SETTING),
     ("docs/path.md", 2, PATH_SETTING),
     ("docs/profile.md", 9, PROFILE_SETTING),
+    ("docs/receipts.md", 4, RECEIPTS_SETTING),
     ("docs/revocation.md", 18, REVOCATION_SETTING),
 ];
 
@@ -51,6 +52,18 @@ const PATH_SETTING: &str = r#"
     openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out robin.key &&
     openssl pkey -in robin.key -pubout -out robin.pub &&
     "$ROOT/certs/organisation.sh" pki robin.pub robin.pem "Robin Example"
+"#;
+
+/// An authority, and the record of a machine that was activated under a token.
+const RECEIPTS_SETTING: &str = r#"
+    countersign-authority init --organization "Example Works" &&
+    countersign-authority card enroll --subject "CN=Robin Example,O=Example Works" &&
+    countersign-authority issue --customer acme --customer-name "Acme Power" --product control-room --seats 10 \
+        --activate-within 30d --out acme.token.pem &&
+    countersign-verifier --store store anchors set authority/anchors.pem &&
+    countersign-verifier --store store install acme.token.pem &&
+    countersign-verifier --store store activate &&
+    mkdir returned && cp store/records/control-room/*.pem returned
 "#;
 
 /// An authority, and the files that the example of a profile names.

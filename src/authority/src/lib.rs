@@ -28,6 +28,7 @@ mod plan;
 mod profile;
 mod prompt;
 mod random;
+mod receipts;
 mod register;
 pub mod words;
 
@@ -35,6 +36,7 @@ pub use document::Place;
 pub use error::{Error, Outcome};
 pub use keys::HsmError;
 pub use lint::Finding;
+pub use receipts::ReceiptFinding;
 
 use args::Cli;
 use clap::Parser;
@@ -71,12 +73,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, output: &mut dyn Write
     };
     let json = cli.global.json;
     match commands::run(cli, notes) {
-        Ok(answer) => succeed(answer, json, output, notes),
+        Ok((answer, code)) => succeed(answer, code, json, output, notes),
         Err(error) => fail(&error, json, output, notes),
     }
 }
 
-fn succeed(answer: Answer, json: bool, output: &mut dyn Write, notes: &mut dyn Write) -> u8 {
+fn succeed(answer: Answer, code: u8, json: bool, output: &mut dyn Write, notes: &mut dyn Write) -> u8 {
     let written = if json {
         let mut document = answer.json;
         document["warnings"] = answer.warnings.iter().map(finding).collect();
@@ -87,7 +89,7 @@ fn succeed(answer: Answer, json: bool, output: &mut dyn Write, notes: &mut dyn W
         }
         print(output, &answer.text)
     };
-    if written { 0 } else { Outcome::CouldNot as u8 }
+    if written { code } else { Outcome::CouldNot as u8 }
 }
 
 fn fail(error: &Error, json: bool, output: &mut dyn Write, notes: &mut dyn Write) -> u8 {

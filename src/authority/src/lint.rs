@@ -8,7 +8,7 @@ use countersign_common::{
     Certificate, ComparisonOutcome, MachineComparison, Reason, Time,
     token::{HolderAnchor, ListedMachine, MachineBinding, Token},
 };
-use std::{borrow::Cow, path::Path};
+use std::borrow::Cow;
 
 /// A window longer than this is not short, in seconds: 90 days.
 const SHORT_WINDOW: i64 = 90 * 86_400;
@@ -71,7 +71,6 @@ impl Finding {
         ("CS-7127", "term that the verifiers of this release refuse, allowed"),
         ("CS-7128", "card with the management key it was delivered with"),
         ("CS-7129", "token that needs a list which was not issued yet"),
-        ("CS-7130", "record received after its holder was revoked"),
         ("CS-7131", "revoked token in the bundle"),
     ];
 
@@ -104,15 +103,6 @@ impl Finding {
             "CS-7128",
             "the card has the management key it was delivered with, which everybody knows".to_owned(),
             "change it with the tool of the card's maker, or anybody who holds the card can replace its key",
-        )
-    }
-
-    /// A record that came too late to stand.
-    pub(crate) fn received_late(file: &Path, subject: &str) -> Self {
-        Self::warning(
-            "CS-7130",
-            format!("{}: {subject} was revoked before it came back", file.display()),
-            "it is noted, but no list will vouch for it: have the machine activated again by somebody else",
         )
     }
 

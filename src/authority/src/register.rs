@@ -187,7 +187,7 @@ impl Register {
     }
 
     /// Notes that a record came back.
-    pub(crate) fn note_received(&mut self, digest: String, holder: String, sequence: i64) {
+    fn note_received(&mut self, digest: String, holder: String, sequence: i64) {
         self.received.entry(digest).or_insert(ReceivedRecord { sequence, holder });
         self.last_change = sequence;
     }
@@ -248,10 +248,17 @@ impl Register {
 
     /// Digests of the records that stand although their holder was revoked: those that came back before.
     pub(crate) fn received_in_time(&self) -> impl Iterator<Item = &str> {
-        self.received.iter().filter_map(|(digest, record)| {
-            let revoked = self.revoked_certificates.get(&record.holder);
-            revoked.is_none_or(|revoked| record.sequence < revoked.sequence).then_some(digest.as_str())
-        })
+        self.received.iter().filter(|(_, record)| self.in_time(record)).map(|(digest, _)| digest.as_str())
+    }
+
+    /// Whether a record came back before its holder was revoked, if he was.
+    pub(crate) fn was_received_in_time(&self, record: &str) -> bool {
+        self.received.get(record).is_some_and(|record| self.in_time(record))
+    }
+
+    fn in_time(&self, record: &ReceivedRecord) -> bool {
+        let revoked = self.revoked_certificates.get(&record.holder);
+        revoked.is_none_or(|revoked| record.sequence < revoked.sequence)
     }
 
     /// Whether a list still says what is to be said, and has not run out.

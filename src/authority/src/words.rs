@@ -81,6 +81,11 @@ impl RevocationWord {
         }
     }
 
+    /// Whether what was signed or activated before the date stands.
+    pub(crate) fn spares_what_was_before(self) -> bool {
+        self.of_token().is_some_and(|reason| reason.reason().spares_what_was_before())
+    }
+
     /// The reason as a token list has it; a token has no key that could be compromised.
     pub(crate) const fn of_token(self) -> Option<TokenRevocation> {
         Some(match self {

@@ -176,7 +176,7 @@ fn matches(pattern: &str, text: &str) -> bool {
         "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?$" => {
             like("0000-00-00", text) || like("0000-00-00T00:00:00Z", text)
         }
-        "^CS-[0-9]{4}$" => like("CS-0000", text),
+        "^CS-[0-9]{4}$" => text.strip_prefix("CS-").is_some_and(|number| like("0000", number)),
         "^[0-9a-f]{32}$" => text.len() == 32 && text.bytes().all(lower),
         "^[0-9a-f]{64}$" => text.len() == 64 && text.bytes().all(lower),
         "^([0-9a-f]{2})*$" => text.len().is_multiple_of(2) && text.bytes().all(lower),

@@ -5,7 +5,7 @@ mod revocation;
 mod rotation;
 
 pub use profile::ProfileCommand;
-pub use revocation::{Bundle, Crl, LiftKind, Receive, RevokeCertificate, RevokeCommand, RevokeToken};
+pub use revocation::{Bundle, Crl, LiftKind, ReceiptsCommand, RevokeCertificate, RevokeCommand, RevokeToken};
 pub use rotation::{AnchorsCommand, AnchorsSign, AnchorsUpdate, Need, Renew, RoleName};
 
 use crate::key_uri::KeyPlace;
@@ -79,8 +79,12 @@ pub enum Command {
         #[command(subcommand)]
         command: RevokeCommand,
     },
-    /// Note the records that came back from the field: they stand even if their holder is revoked later.
-    Receive(Receive),
+    /// Records that came back from the field: they stand even if their holder is revoked later, and show over-use.
+    Receipts {
+        /// What to do.
+        #[command(subcommand)]
+        command: ReceiptsCommand,
+    },
     /// Issue the revocation lists: one of certificates for each root, and one of tokens.
     Crl(Crl),
     /// Make the one file for the technician's stick: tokens, lists, certificates, anchors updates.

@@ -1,4 +1,4 @@
-//! Revoking, receiving, lists and bundles.
+//! Revoking, receipts, lists and bundles.
 
 use crate::words::{Interval, RevocationWord};
 use clap::{Args, Subcommand, ValueEnum};
@@ -76,14 +76,26 @@ pub struct RevokeCertificate {
     pub standing: bool,
 }
 
-/// Arguments of `receive`.
-#[derive(Args, Debug)]
-#[command(after_help = "Example:\n  countersign-authority receive returned/*.record.pem\n\n\
-    Do this with every visit: what came back before a card is stolen stays valid when the card is revoked.")]
-pub struct Receive {
-    /// The records, PEM or DER.
-    #[arg(required = true, value_name = "RECORD")]
-    pub records: Vec<PathBuf>,
+/// Commands about the records that came back from the field.
+#[derive(Debug, Subcommand)]
+pub enum ReceiptsCommand {
+    /// Verify records that came back, enter the new ones, and tell what all of them come to.
+    #[command(after_help = "Example:\n  countersign-authority receipts import returned\n\n\
+        Do this with every visit: what came back before a card is stolen stays valid when the card is revoked. A file \
+        that is refused keeps none of the others back. Exit code 0: all are in, and nothing is wrong; 1: a record was \
+        refused, or there is a finding; 3: a file could not be read.")]
+    Import {
+        /// Files with records, PEM or DER, and folders of them.
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+    /// One line for each record that came back.
+    #[command(after_help = "Example:\n  countersign-authority receipts list --json")]
+    List,
+    /// Tell what the records that came back come to: machines against seats, copies, late activations.
+    #[command(after_help = "Example:\n  countersign-authority receipts check\n\n\
+        Exit code 0: nothing is wrong; 1: there is a finding.")]
+    Check,
 }
 
 /// Arguments of `crl`.

@@ -151,9 +151,9 @@ fn brief(entry: &Entry) -> Value {
             "sha256": digest, "issuer": issuer, "reason": reason, "date": date, "standing": standing,
         }),
         Body::HolderEnrolled { subject, digest, .. } => json!({ "subject": subject, "sha256": digest }),
-        Body::RecordReceived { digest, token, revision, holder, subject, activated } => json!({
+        Body::RecordReceived { digest, token, revision, holder, subject, activated, machine } => json!({
             "sha256": digest, "token": token, "revision": revision, "holder": holder, "subject": subject,
-            "activated": activated,
+            "activated": activated, "machine": machine,
         }),
         Body::TokenIssued { id, revision, customer, product, signer, digest, .. } => json!({
             "id": id, "revision": revision, "customer": customer, "product": product, "signer": signer,

@@ -11,13 +11,16 @@ mod ledger;
 mod manual;
 mod profile;
 mod prove;
-mod receive;
+mod receipts;
 mod renew;
 mod revoke;
 mod tree;
 
 use crate::{
-    args::{AnchorsCommand, CardCommand, Cli, Command, Global, LedgerCommand, ProfileCommand, RevokeCommand},
+    args::{
+        AnchorsCommand, CardCommand, Cli, Command, Global, LedgerCommand, ProfileCommand, ReceiptsCommand,
+        RevokeCommand,
+    },
     error::Error,
     keys::Keyring,
     lint::Finding,
@@ -58,10 +61,11 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Carries out a command.
-pub(crate) fn run(cli: Cli, notes: &mut dyn Write) -> Result<Answer, Error> {
+/// Carries out a command. Returns its answer and the exit code, which is not 0 where part of the work was refused or
+/// something was found.
+pub(crate) fn run(cli: Cli, notes: &mut dyn Write) -> Result<(Answer, u8), Error> {
     let mut context = Context::new(&cli.global, notes);
-    match cli.command {
+    let answer = match cli.command {
         Command::Init(arguments) => init::run(arguments, &mut context),
         Command::Renew(arguments) => renew::run(&arguments, &mut context),
         Command::Revoke { command } => match command {
@@ -69,7 +73,11 @@ pub(crate) fn run(cli: Cli, notes: &mut dyn Write) -> Result<Answer, Error> {
             RevokeCommand::Certificate(arguments) => revoke::certificate(&arguments, &context),
             RevokeCommand::Lift { kind, id } => revoke::lift(kind, &id, &context),
         },
-        Command::Receive(arguments) => receive::run(&arguments, &mut context),
+        Command::Receipts { command: ReceiptsCommand::Import { paths } } => {
+            return receipts::import(&paths, &mut context);
+        }
+        Command::Receipts { command: ReceiptsCommand::Check } => return receipts::check(&context),
+        Command::Receipts { command: ReceiptsCommand::List } => receipts::list(&context),
         Command::Crl(arguments) => crl::run(&arguments, &mut context),
         Command::Bundle(arguments) => bundle::run(&arguments, &mut context),
         Command::Anchors { command } => match command {
@@ -92,5 +100,6 @@ pub(crate) fn run(cli: Cli, notes: &mut dyn Write) -> Result<Answer, Error> {
         Command::Ledger { command: LedgerCommand::Verify { head } } => tree::verify(head.as_deref(), &mut context),
         Command::Completions { shell } => Ok(manual::completions(shell)),
         Command::Man { folder } => manual::pages(&folder),
-    }
+    };
+    Ok((answer?, 0))
 }

@@ -2,6 +2,7 @@
 
 use crate::words::RevocationWord;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What an entry says. The body is this as JSON without white space, members in the order written here, octets in
 /// hexadecimal.
@@ -94,6 +95,8 @@ pub(crate) enum Body {
         subject: String,
         /// When the machine was activated, by its own clock.
         activated: String,
+        /// Digests of the machine's components, each kind by its name.
+        machine: BTreeMap<String, Vec<String>>,
     },
     TokenIssued {
         id: String,
@@ -165,7 +168,7 @@ impl Body {
     }
 
     /// By what it is found: a token's id, the digest of a certificate, list or update, the organization's name.
-    pub(super) fn subject(&self) -> &str {
+    pub(crate) fn subject(&self) -> &str {
         match self {
             Self::AuthorityFounded { organization, .. } => organization,
             Self::BundleMade { id, .. }

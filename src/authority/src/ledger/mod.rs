@@ -132,6 +132,11 @@ impl Ledger {
         register_of(&self.connection)
     }
 
+    /// Goes through all entries, the first one first, one at a time: their bodies together may not fit into memory.
+    pub(crate) fn each(&self, take: &mut dyn FnMut(Entry) -> Result<(), Error>) -> Result<(), Error> {
+        each_in(&self.connection, take)
+    }
+
     /// DER of the signed heads of the tree, the first one first.
     pub(crate) fn tree_heads(&self) -> Result<Vec<Vec<u8>>, Error> {
         let mut query = self.connection.prepare("SELECT number, object FROM tree_heads ORDER BY number")?;
@@ -213,6 +218,13 @@ impl Writing<'_> {
             |row| row.get::<_, String>(0),
         );
         Ok(last.optional()?.is_some_and(|kind| kind == "certificate-revoked"))
+    }
+
+    /// Whether a record came back before, by its SHA-256.
+    pub(crate) fn has_record(&self, record: &str) -> Result<bool, Error> {
+        let mut query =
+            self.0.prepare_cached("SELECT 1 FROM entries WHERE kind = 'record-received' AND subject = ?1")?;
+        Ok(query.exists([record])?)
     }
 
     /// The number of the newest token list.
@@ -317,14 +329,18 @@ fn entry_of((sequence, time, kind, subject, leaf, octets): Row) -> Result<Entry,
     Ok(Entry { sequence, time, leaf: expected, body })
 }
 
-/// Goes through all entries, one at a time: their bodies together may not fit into memory.
 fn register_of(connection: &Connection) -> Result<Register, Error> {
     let mut register = Register::default();
+    each_in(connection, &mut |entry| register.add(entry))?;
+    Ok(register)
+}
+
+fn each_in(connection: &Connection, take: &mut dyn FnMut(Entry) -> Result<(), Error>) -> Result<(), Error> {
     let mut query = connection.prepare(&format!("{COLUMNS} ORDER BY seq"))?;
     for row in query.query_map([], row_of)? {
-        register.add(entry_of(row?)?)?;
+        take(entry_of(row?)?)?;
     }
-    Ok(register)
+    Ok(())
 }
 
 fn customer_in(connection: &Connection, id: &str) -> Result<Option<CustomerRow>, Error> {

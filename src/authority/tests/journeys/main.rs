@@ -9,6 +9,7 @@ mod inspecting;
 mod issuing;
 mod profiles;
 mod proving;
+mod receipts;
 mod revoking;
 mod rotating;
 mod support;

@@ -1,4 +1,4 @@
-//! `revoke`, `receive` and `crl`.
+//! `revoke` and `crl`.
 
 use crate::support::{Desk, Holder, PASSPHRASE, expect_said, plain_token};
 use countersign_common::{
@@ -214,36 +214,14 @@ fn records_that_came_back_in_time_are_named_in_the_list() {
     let ada = Holder::of(&desk, "ada");
     let early = ada.write_record(&desk, "token.pem", "m1", "early.pem");
     ada.write_record(&desk, "token.pem", "m2", "late.pem");
-    let received = desk.run(&["receive", "early.pem"]).expect_code(0);
-    expect_said(&received, &["Received 1 new of 1", "CN=ada"]);
-    expect_said(&desk.run(&["receive", "early.pem"]).expect_code(0), &["Received 0 new of 1", "known already"]);
+    let import = |file: &str| desk.run(&["receipts", "import", file]);
+    expect_said(&import("early.pem").expect_code(0), &["Imported 1 new records", "Nothing was found"]);
     desk.run(&["revoke", "certificate", "ada.pem", "--reason", "keyCompromise"]).expect_code(0);
-    expect_said(&desk.run(&["receive", "late.pem"]).expect_code(0), &["CS-7130", "late.pem"]);
+    expect_said(&import("late.pem").expect_code(1), &["CS-713", "CN=ada", "keyCompromise", "late.pem"]);
     desk.with_passphrase(&["crl"]).expect_code(0);
     let received = token_list(&desk, "token-list.1.pem").received.expect("a received record");
     assert_eq!(received.iter().map(|record| record.0).collect::<Vec<_>>(), [digest(&early)]);
     expect_said(&desk.run(&["ledger", "list"]).expect_code(0), &["record received"]);
-}
-
-#[test]
-fn records_that_do_not_hold_are_not_received() {
-    let desk = Desk::founded("p256");
-    issue(&desk, "token.pem");
-    let ada = Holder::of(&desk, "ada");
-    let good = ada.write_record(&desk, "token.pem", "m1", "good.pem");
-    let mut broken = good.clone();
-    *broken.last_mut().expect("octets") ^= 1;
-    desk.write("broken.pem", countersign_common::encode_object(&broken));
-    // A token by the right key that the ledger does not have.
-    let copied = countersign_testkit::Run::new("cp").args(["-a", "authority", "copy"]).directory(desk.path("."));
-    copied.output().expect_code(0);
-    desk.with_passphrase(&[&["--home", "copy"][..], &plain_token(&["--out", "forged.pem"])].concat()).expect_code(0);
-    ada.write_record(&desk, "forged.pem", "m1", "under-forged.pem");
-    let before = desk.entries();
-    for (file, words) in [("broken.pem", "CS-1"), ("token.pem", "CS-1"), ("under-forged.pem", "CS-7070")] {
-        expect_said(&desk.run(&["receive", "good.pem", file]).expect_code(1), &[words, file]);
-    }
-    assert_eq!(desk.entries(), before, "all or nothing");
 }
 
 #[test]

@@ -19,14 +19,6 @@ pub(crate) const PASSPHRASE: &str = "correct horse battery";
 /// Of the ledger signer.
 pub(crate) const LEDGER_PASSPHRASE: &str = "quite another staple";
 
-/// The command, built beside this test as an example.
-fn program() -> PathBuf {
-    let test = std::env::current_exe().expect("this test's file");
-    let built = test.parent().and_then(Path::parent).expect("the folder of builds").join("examples/authority");
-    assert!(built.is_file(), "no {}: run the tests with cargo test, which builds examples", built.display());
-    built
-}
-
 /// A folder to work in; the authority in it is called `authority`.
 pub(crate) struct Desk {
     folder: TempDir,
@@ -44,6 +36,14 @@ impl Desk {
         desk
     }
 
+    /// The command, built beside this test as an example.
+    pub(crate) fn program() -> PathBuf {
+        let test = std::env::current_exe().expect("this test's file");
+        let built = test.parent().and_then(Path::parent).expect("the folder of builds").join("examples/authority");
+        assert!(built.is_file(), "no {}: run the tests with cargo test, which builds examples", built.display());
+        built
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -58,7 +58,7 @@ impl Desk {
 
     /// The command in this folder.
     pub(crate) fn command(&self, args: &[&str]) -> Run {
-        Run::new(program()).args(args).directory(self.folder.path())
+        Run::new(Self::program()).args(args).directory(self.folder.path())
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> Output {
