@@ -29,6 +29,20 @@ limits() {
     esac
 }
 
+# Seeds of an earlier format are refused at once, and what lies behind them is not reached.
+seeds=$folder/fuzz-seeds
+rm -rf "$seeds"
+cargo run --quiet --manifest-path fuzz/Cargo.toml --target-dir "$folder/fuzz-examples" --example seeds -- "$seeds" \
+    >/dev/null
+for file in fuzz/corpus/*/seed-* "$seeds"/*/seed-*; do
+    name=${file#fuzz/corpus/}
+    name=${name#"$seeds"/}
+    if ! cmp -s "fuzz/corpus/$name" "$seeds/$name"; then
+        echo "The seed $name is not the one of today: make them anew, as docs/fuzzing.md tells under Seeds." >&2
+        exit 1
+    fi
+done
+
 # The sanitizer is an unstable option of the compiler, which a stable one takes when told to.
 export RUSTC_BOOTSTRAP=1
 # What was freed is kept for a while to catch late uses; the default of 256 MiB would hide how much a target needs.

@@ -1,4 +1,4 @@
-//! Writes the seed corpora: `cargo run --manifest-path fuzz/Cargo.toml --example seeds`.
+//! Writes the seed corpora: `cargo run --manifest-path fuzz/Cargo.toml --example seeds`; with a folder, into that.
 //!
 //! Everything comes from the test objects, which come out the same each time, so a seed changes only where the format
 //! or a target's reading of its input does.
@@ -19,10 +19,15 @@ use countersign_testpki::{
 };
 use der::{Decode, Encode, asn1::Any, asn1::Uint};
 use flate2::{Compression, write::GzEncoder};
-use std::{fs, io::Write as _, path::Path};
+use std::{
+    env, fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 fn main() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    let folder =
+        env::args_os().nth(1).map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"), PathBuf::from);
     for (target, seeds) in [
         ("card", card()),
         ("certificates", certificates()),
