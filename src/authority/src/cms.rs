@@ -1,7 +1,7 @@
-//! Signed objects by one of the authority's keys.
+//! Signed objects by one of the authority's keys, and the anchors that they are verified under before they leave.
 
 use crate::{error::Error, keys::Signer};
-use countersign_common::{Certificate, SigningRequest, Time};
+use countersign_common::{Anchors, Certificate, Reason, SigningRequest, Time};
 use der::asn1::ObjectIdentifier;
 
 /// DER of a signed object. The root itself issued the signer: no certificate lies between.
@@ -15,4 +15,9 @@ pub(crate) fn sign_object(
     let request = SigningRequest::new(content_type, content, &certificate, signer.algorithm(), now)?;
     let signature = signer.sign(request.message())?;
     Ok(request.finish(&signature, &[], None)?)
+}
+
+/// The anchors of these roots, in DER.
+pub(crate) fn anchors(roots: &[Vec<u8>]) -> Result<Anchors<'_>, Error> {
+    Anchors::new(roots.iter().map(Vec::as_slice)).map_err(|error| Error::Verification(Reason::Signer(error)))
 }

@@ -57,7 +57,7 @@ impl Places {
 
 /// Reads the text of a file as a document of this kind. The document, or everything that is wrong with it.
 pub(crate) fn parse<T: DeserializeOwned>(file: &Path, text: &str) -> Result<(T, Places), Vec<Fault>> {
-    let lines = Lines { file, text };
+    let lines = Lines::new(file, text);
     let (root, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         return Err(lines.faults(&errors));
@@ -106,13 +106,20 @@ fn pieces<'a>(root: &Spanned<DeTable<'a>>) -> Vec<Spanned<DeTable<'a>>> {
 struct Lines<'a> {
     file: &'a Path,
     text: &'a str,
+    /// Where each line begins.
+    starts: Vec<usize>,
 }
 
-impl Lines<'_> {
+impl<'a> Lines<'a> {
+    fn new(file: &'a Path, text: &'a str) -> Self {
+        let starts = core::iter::once(0).chain(text.match_indices('\n').map(|(end, _)| end + 1)).collect();
+        Self { file, text, starts }
+    }
+
     fn position(&self, offset: usize) -> (usize, usize) {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line = before.rfind('\n').map_or(before, |end| before.get(end + 1..).unwrap_or_default());
-        (1 + before.matches('\n').count(), 1 + line.chars().count())
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|line| self.starts.get(line)).copied().unwrap_or_default();
+        (line, 1 + self.text.get(start..offset).map_or(0, |before| before.chars().count()))
     }
 
     /// One fault a line: what a parser says after the first one is rarely true.

@@ -4,7 +4,7 @@
 
 use crate::{
     certs::{key_identifier, x509_time},
-    cms::sign_object,
+    cms::{self, sign_object},
     error::Error,
     home::Role,
     keys::Signer,
@@ -12,7 +12,7 @@ use crate::{
     words::{RevocationWord, hex},
 };
 use countersign_common::{
-    Anchors, Certificate, GeneralizedTime, PathError, Reason, RevocationList, SignedObject, Time, VerifiedTokenList,
+    Certificate, GeneralizedTime, PathError, Reason, RevocationList, SignedObject, Time, VerifiedTokenList,
     decode_object, encode_object, oid,
     token::FORMAT_VERSION,
     token_list::{RevokedToken, TokenList},
@@ -64,8 +64,7 @@ pub(crate) fn token_list(
     let body = token_list_body(register, edition, replaces_old_signer, signer)?;
     body.check().map_err(Error::Verification)?;
     let object = sign_object(oid::CONTENT_TOKEN_LIST, &body.to_der()?, signer, edition.this_update)?;
-    let anchors =
-        Anchors::new(anchors.iter().map(Vec::as_slice)).map_err(|error| Error::Verification(Reason::Signer(error)))?;
+    let anchors = cms::anchors(anchors)?;
     // By way of the file, whose size has a limit.
     let file = encode_object(&object);
     let der = decode_object(file.as_bytes()).map_err(Error::Verification)?;

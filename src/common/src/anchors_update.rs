@@ -3,7 +3,7 @@
 
 use crate::{
     anchors::Demands,
-    asn1::{BodyError, Digest32, Extension, GeneralizedTime, read_body},
+    asn1::{Digest32, Extension, GeneralizedTime, read_body},
     limits::{ascending, critical_extension, extensions_within_limits},
     reason::Reason,
     token::FORMAT_VERSION,
@@ -68,10 +68,7 @@ pub struct AnchorEntry<'a> {
 impl<'a> AnchorsUpdate<'a> {
     /// Reads the DER of a body and holds it to the limits of the format.
     pub fn from_der(der: &'a [u8]) -> Result<Self, Reason> {
-        let update: Self = read_body(der, FORMAT_VERSION).map_err(|error| match error {
-            BodyError::NotDer(at) => Reason::NotDer { what: "anchors update", at },
-            BodyError::Newer(version) => Reason::NewerVersion { version },
-        })?;
+        let update: Self = read_body(der, FORMAT_VERSION, "anchors update")?;
         update.check()?;
         Ok(update)
     }

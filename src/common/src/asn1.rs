@@ -1,5 +1,6 @@
 //! The few ASN.1 types that the bodies share, and the canonical reading of a body.
 
+use crate::reason::Reason;
 use core::fmt;
 use countersign_pki::Time;
 use der::{
@@ -97,30 +98,23 @@ pub struct Extension {
     pub value: der::asn1::OctetString,
 }
 
-/// Why a body cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BodyError {
-    /// Not canonical DER of the type, at an offset in octets.
-    NotDer(usize),
-    /// A version above the one this release reads.
-    Newer(u64),
-}
-
-/// Reads a body whose first member is its version number, and only what encodes back to the same octets.
+/// Reads a body whose first member is its version number, and only what encodes back to the same octets. `what` names
+/// it.
 pub(crate) fn read_body<'a, T: Decode<'a, Error = der::Error> + Encode>(
     der: &'a [u8],
     version: u8,
-) -> Result<T, BodyError> {
-    let at =
-        |error: der::Error| BodyError::NotDer(error.position().and_then(|at| usize::try_from(at).ok()).unwrap_or(0));
+    what: &'static str,
+) -> Result<T, Reason> {
+    let not_der = |at| Reason::NotDer { what, at };
+    let at = |error: der::Error| not_der(error.position().and_then(|at| usize::try_from(at).ok()).unwrap_or(0));
     let outer = AnyRef::from_der(der).map_err(at)?;
     if der::Tagged::tag(&outer) != Tag::Sequence {
-        return Err(BodyError::NotDer(0));
+        return Err(not_der(0));
     }
     let mut members = der::SliceReader::new(outer.value()).map_err(at)?;
     match u64::decode(&mut members).map_err(at)? {
-        found if found > u64::from(version) => return Err(BodyError::Newer(found)),
-        found if found < u64::from(version) => return Err(BodyError::NotDer(0)),
+        found if found > u64::from(version) => return Err(Reason::NewerVersion { version: found }),
+        found if found < u64::from(version) => return Err(not_der(0)),
         _ => {}
     }
     let body = T::from_der(der).map_err(at)?;
@@ -128,6 +122,6 @@ pub(crate) fn read_body<'a, T: Decode<'a, Error = der::Error> + Encode>(
     let again = body.to_der().map_err(at)?;
     match again.iter().zip(der).position(|(one, other)| one != other) {
         None if again.len() == der.len() => Ok(body),
-        difference => Err(BodyError::NotDer(difference.unwrap_or(again.len().min(der.len())))),
+        difference => Err(not_der(difference.unwrap_or(again.len().min(der.len())))),
     }
 }

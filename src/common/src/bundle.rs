@@ -3,7 +3,7 @@
 use crate::{
     anchors::Anchors,
     armor::MAX_OBJECT_SIZE,
-    asn1::{BodyError, Digest32, Extension, GeneralizedTime, Octets, read_body},
+    asn1::{Digest32, Extension, GeneralizedTime, Octets, read_body},
     cms::SignedObject,
     limits::{critical_extension, extensions_within_limits},
     lists::Lists,
@@ -180,10 +180,7 @@ impl<'a> Bundle<'a> {
 impl Manifest {
     /// Reads the DER of a manifest and holds it to the limits of the format.
     pub fn from_der(der: &[u8]) -> Result<Self, Reason> {
-        let manifest: Self = read_body(der, FORMAT_VERSION).map_err(|error| match error {
-            BodyError::NotDer(at) => Reason::NotDer { what: "manifest", at },
-            BodyError::Newer(version) => Reason::NewerVersion { version },
-        })?;
+        let manifest: Self = read_body(der, FORMAT_VERSION, "manifest")?;
         manifest.check()?;
         Ok(manifest)
     }

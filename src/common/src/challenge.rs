@@ -1,7 +1,7 @@
 //! The challenge: what a machine asks a card to sign (docs/token-format.md, section 5).
 
 use crate::{
-    asn1::{BodyError, Digest32, Extension, GeneralizedTime, read_body},
+    asn1::{Digest32, Extension, GeneralizedTime, read_body},
     limits::{critical_extension, extensions_within_limits},
     machine::{MachineComponent, check_components},
     reason::Reason,
@@ -125,10 +125,7 @@ impl ListUsed {
 impl Challenge {
     /// Reads the DER of a challenge and holds it to the limits of the format.
     pub fn from_der(der: &[u8]) -> Result<Self, Reason> {
-        let challenge: Self = read_body(der, FORMAT_VERSION).map_err(|error| match error {
-            BodyError::NotDer(at) => Reason::NotDer { what: "challenge", at },
-            BodyError::Newer(version) => Reason::NewerVersion { version },
-        })?;
+        let challenge: Self = read_body(der, FORMAT_VERSION, "challenge")?;
         challenge.check()?;
         Ok(challenge)
     }

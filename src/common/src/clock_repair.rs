@@ -5,7 +5,7 @@
 //! this machine and brought back by courier, sets the floor to the stamped time.
 
 use crate::{
-    asn1::{BodyError, Digest32, GeneralizedTime, Octets, read_body},
+    asn1::{Digest32, GeneralizedTime, Octets, read_body},
     cms::sequence,
     machine::{MachineComparison, MachineComponent, check_components},
     reason::Reason,
@@ -80,10 +80,7 @@ impl ClockRequest {
 
     /// Reads the DER of a request, as the machine kept it, and holds it to the limits of the format.
     pub fn from_der(der: &[u8]) -> Result<Self, Reason> {
-        let request: Self = read_body(der, FORMAT_VERSION).map_err(|error| match error {
-            BodyError::NotDer(at) => Reason::NotDer { what: "clock request", at },
-            BodyError::Newer(version) => Reason::NewerVersion { version },
-        })?;
+        let request: Self = read_body(der, FORMAT_VERSION, "clock request")?;
         if request.machine.is_empty() || !check_components(&request.machine) {
             return Err(Reason::ClockRequestVoid("its member machine is outside its limits"));
         }

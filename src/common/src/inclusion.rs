@@ -2,7 +2,7 @@
 
 use crate::{
     anchors::Anchors,
-    asn1::{BodyError, Digest32, read_body},
+    asn1::{Digest32, read_body},
     cms::SignedObject,
     ledger::{LedgerEntry, TreeHead},
     lists::Lists,
@@ -54,10 +54,7 @@ pub struct LedgerPlace {
 impl<'a> InclusionProof<'a> {
     /// Reads the DER of a proof and holds it to the limits of the format.
     pub fn from_der(der: &'a [u8]) -> Result<Self, Reason> {
-        let proof: Self = read_body(der, FORMAT_VERSION).map_err(|error| match error {
-            BodyError::NotDer(at) => Reason::NotDer { what: "inclusion proof", at },
-            BodyError::Newer(version) => Reason::NewerVersion { version },
-        })?;
+        let proof: Self = read_body(der, FORMAT_VERSION, "inclusion proof")?;
         let checks = [
             ("entry.version", proof.entry.version == FORMAT_VERSION),
             ("entry.number", (1..=i64::MAX as u64).contains(&proof.entry.number)),

@@ -3,7 +3,7 @@
 
 use crate::{
     anchors::Anchors,
-    asn1::{BodyError, Digest32, Extension, GeneralizedTime, Octets, read_body, sha256},
+    asn1::{Digest32, Extension, GeneralizedTime, Octets, read_body, sha256},
     cms::SignedObject,
     limits::{critical_extension, extensions_within_limits},
     lists::Lists,
@@ -85,10 +85,7 @@ pub struct TreeHead {
 impl TreeHead {
     /// Reads the DER of a body and holds it to the limits of the format.
     pub fn from_der(der: &[u8]) -> Result<Self, Reason> {
-        let head: Self = read_body(der, FORMAT_VERSION).map_err(|error| match error {
-            BodyError::NotDer(at) => Reason::NotDer { what: "tree head", at },
-            BodyError::Newer(version) => Reason::NewerVersion { version },
-        })?;
+        let head: Self = read_body(der, FORMAT_VERSION, "tree head")?;
         let checks = [
             ("size", (1..=i64::MAX as u64).contains(&head.size)),
             ("extensions", extensions_within_limits(head.extensions.as_deref())),

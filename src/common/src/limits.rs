@@ -1,7 +1,7 @@
 //! The limits of the format, and what this release can enforce (docs/token-format.md, sections 4 and 11).
 
 use crate::{
-    asn1::{BodyError, Extension, read_body},
+    asn1::{Extension, read_body},
     machine::check_components,
     reason::Reason,
     token::{
@@ -22,10 +22,7 @@ pub fn is_identifier(text: &str) -> bool {
 impl Token {
     /// Reads the DER of a body and holds it to the limits of the format.
     pub fn from_der(der: &[u8]) -> Result<Self, Reason> {
-        let token: Self = read_body(der, FORMAT_VERSION).map_err(|error| match error {
-            BodyError::NotDer(at) => Reason::NotDer { what: "token body", at },
-            BodyError::Newer(version) => Reason::NewerVersion { version },
-        })?;
+        let token: Self = read_body(der, FORMAT_VERSION, "token body")?;
         token.check()?;
         Ok(token)
     }

@@ -2,7 +2,7 @@
 //! section 14).
 
 use crate::{
-    asn1::{BodyError, Digest32, Extension, GeneralizedTime, Octets, read_body},
+    asn1::{Digest32, Extension, GeneralizedTime, Octets, read_body},
     limits::{ascending, critical_extension, extensions_within_limits},
     reason::Reason,
     token::FORMAT_VERSION,
@@ -116,10 +116,7 @@ impl TokenRevocation {
 impl TokenList {
     /// Reads the DER of a body and holds it to the limits of the format.
     pub fn from_der(der: &[u8]) -> Result<Self, Reason> {
-        let list: Self = read_body(der, FORMAT_VERSION).map_err(|error| match error {
-            BodyError::NotDer(at) => Reason::NotDer { what: "token list", at },
-            BodyError::Newer(version) => Reason::NewerVersion { version },
-        })?;
+        let list: Self = read_body(der, FORMAT_VERSION, "token list")?;
         list.check()?;
         Ok(list)
     }

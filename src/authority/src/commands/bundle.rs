@@ -9,7 +9,7 @@ use super::{
 use crate::{
     args::Bundle as Arguments,
     clock,
-    cms::sign_object,
+    cms::{self, sign_object},
     error::Error,
     files::{self, NewFile},
     home::{Home, Role},
@@ -266,8 +266,7 @@ fn sign(manifest: &Manifest, parts: &Parts, signer: &Signer, now: Time) -> Resul
 /// Distrusts what was made: it must come apart again, verify under the own anchors, and hold what was meant.
 fn verify(der: &[u8], manifest: &Manifest, parts: &Parts, home: &Home) -> Result<(), Error> {
     let anchors = home.anchors()?;
-    let anchors =
-        Anchors::new(anchors.iter().map(Vec::as_slice)).map_err(|error| Error::Verification(Reason::Signer(error)))?;
+    let anchors = cms::anchors(&anchors)?;
     let bundle = Bundle::from_der(der).map_err(Error::Verification)?;
     bundle.verify(&anchors, &NO_LISTS).map_err(Error::Verification)?;
     let mut kinds: Vec<_> = parts.list.iter().map(|(kind, _)| *kind).collect();

@@ -4,7 +4,7 @@ use super::{Answer, Context};
 use crate::{
     args::Issue,
     clock,
-    cms::sign_object,
+    cms::{self, sign_object},
     error::Error,
     files::NewFile,
     home::{Home, Role},
@@ -17,7 +17,7 @@ use crate::{
     words::{digest, to_hex},
 };
 use countersign_common::{
-    Anchors, Certificate, NO_LISTS, Octets, Reason, SignedObject, Time, Token, VerifiedToken, encode_object, oid,
+    Certificate, NO_LISTS, Octets, Reason, SignedObject, Time, Token, VerifiedToken, encode_object, oid,
 };
 use der::Encode;
 use serde_json::json;
@@ -144,8 +144,7 @@ pub(super) fn check(
 
 /// Distrusts what was signed: it must read again, verify under the own anchor, and say what was meant.
 fn verify(object: &[u8], body: &Token, plan: &IssuePlan, anchors: &[Vec<u8>]) -> Result<(), Error> {
-    let anchors = anchors.iter().map(Vec::as_slice);
-    let anchors = Anchors::new(anchors).map_err(|error| Error::Verification(Reason::Signer(error)))?;
+    let anchors = cms::anchors(anchors)?;
     let parsed = SignedObject::from_der(object).map_err(Error::Verification)?;
     match VerifiedToken::verify(parsed.clone(), &anchors, &NO_LISTS) {
         Ok(_) => {}

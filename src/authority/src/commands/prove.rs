@@ -1,10 +1,8 @@
 //! `ledger prove`: a token with the proof that it is in the ledger.
 
-use super::{
-    Answer, Context,
-    tree::{Head, anchors},
-};
+use super::{Answer, Context, tree::Head};
 use crate::{
+    cms::anchors,
     error::Error,
     files::{self, NewFile},
     home::Home,

@@ -3,7 +3,7 @@
 use super::{Answer, Context};
 use crate::{
     clock,
-    cms::sign_object,
+    cms::{anchors, sign_object},
     error::Error,
     files::{self, NewFile},
     home::{Home, Role},
@@ -167,10 +167,6 @@ fn check(ledger: &Ledger, heads: &[Head], context: &mut Context<'_>) -> Result<A
         head.compare(&verified, &audit)?;
     }
     Ok(audit)
-}
-
-pub(super) fn anchors(roots: &[Vec<u8>]) -> Result<Anchors<'_>, Error> {
-    Anchors::new(roots.iter().map(Vec::as_slice)).map_err(|error| Error::Verification(Reason::Signer(error)))
 }
 
 fn verified(object: &[u8], anchors: &Anchors<'_>) -> Result<TreeHead, Reason> {
