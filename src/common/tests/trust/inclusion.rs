@@ -8,10 +8,15 @@ use countersign_common::{
 use countersign_testpki::{
     Identity,
     crls::List,
-    trust::{LISTED, ProofParts, anchors_signatures, anchors_signer, anchors_update, ledger_signer, with_proof},
+    objects::{CONTENT_TOKEN, Cms, attribute},
+    trust::{
+        CONTENT_TREE_HEAD, LISTED, ProofParts, anchors_signatures, anchors_signer, anchors_update, ledger_signer,
+        with_proof,
+    },
 };
 use der::Encode;
 
+const ATTRIBUTE_INCLUSION_PROOF: &str = "1.3.6.1.4.1.32473.2026.2.2";
 const DEMAND: Demands = Demands { inclusion_proof: true };
 
 /// A site with a ledger and a token.
@@ -159,6 +164,29 @@ fn the_head_of_a_proof_is_signed_by_the_ledger_signer_whom_no_list_revokes() {
     let lists = Lists::new(Vec::new(), vec![RevocationList::from_der(&list).unwrap()]);
     assert_eq!(verify(&office.proven(), &office.demanding(), &lists), "CS-2035");
     assert_eq!(verify(&office.proven(), &office.site.anchors(), &lists), "CS-0001");
+}
+
+#[test]
+fn a_token_carries_one_proof_and_nothing_else_does() {
+    let office = Office::new();
+    let cast = &office.site.cast;
+    let proof = office.parts().signed_by(&office.ledger_signer);
+    let carry = |content_type: &str, content: Vec<u8>, signer: &Identity, unsigned: &[Vec<u8>]| {
+        let mut cms = Cms::new(content_type, content, signer, "2026-03-01T00:00:00Z");
+        cms.unsigned = unsigned.to_vec();
+        code(SignedObject::from_der(&cms.build()))
+    };
+    let one = attribute(ATTRIBUTE_INCLUSION_PROOF, std::slice::from_ref(&proof));
+    let two_values = attribute(ATTRIBUTE_INCLUSION_PROOF, &[proof.clone(), proof.clone()]);
+    let body = cast.token_body().to_der().unwrap();
+    let token = |unsigned: &[Vec<u8>]| carry(CONTENT_TOKEN, body.clone(), &cast.token_signer, unsigned);
+    assert_eq!(token(std::slice::from_ref(&one)), "CS-0001");
+    assert_eq!(token(&[one.clone(), one.clone()]), "CS-1101");
+    assert_eq!(token(&[two_values]), "CS-1101");
+    assert_eq!(token(&[attribute(ATTRIBUTE_INCLUSION_PROOF, &[])]), "CS-1101");
+    let head = office.parts().head.to_der().unwrap();
+    let head = |unsigned: &[Vec<u8>]| carry(CONTENT_TREE_HEAD, head.clone(), &office.ledger_signer, unsigned);
+    assert_eq!([head(&[]), head(&[one])], ["CS-0001", "CS-1101"]);
 }
 
 #[test]
