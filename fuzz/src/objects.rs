@@ -6,8 +6,8 @@
 use crate::{clock, draw::Draw};
 use core::fmt::Debug;
 use countersign_common::{
-    Anchors, Certificate, Challenge, ClockRequest, GeneralizedTime, InclusionProof, RevocationList, SignatureAlgorithm,
-    SignedObject, SigningRequest, Time, Token, TreeHead,
+    Anchors, Approval, Certificate, Challenge, ClockRequest, GeneralizedTime, InclusionProof, RevocationList,
+    SignatureAlgorithm, SignedObject, SigningRequest, Time, Token, TreeHead,
     anchors_update::AnchorsUpdate,
     bundle::{Bundle, Manifest, PartKind},
     decimal, decode_certificate_list, decode_certificates, decode_object, decode_objects, encode_certificate,
@@ -108,9 +108,15 @@ fn signed_object(octets: &[u8]) {
     let Ok(object) = SignedObject::from_der(octets) else { return };
     let signature_holds = object.verify_signature(object.signing_time()).is_ok();
     let (signer, algorithm) = (object.signer(), object.algorithm());
-    let request =
+    let mut request =
         SigningRequest::new(object.content_type(), object.content(), signer, algorithm, object.signing_time())
             .expect("what was read can be written");
+    // An attribute whose content is none of ours is carried all the same.
+    let Ok(approvals) = Approval::carried_by(&object) else { return };
+    if !approvals.is_empty() {
+        let approvals: Vec<_> = approvals.iter().map(SignedObject::der).collect();
+        request = request.approved(&approvals).expect("what was read can be written");
+    }
     let issuers: Vec<_> = object.other_certificates().iter().map(Certificate::der).collect();
     let again = request.finish(&signature_in(octets), &issuers, object.unsigned_token());
     let mut again = again.expect("what was read can be written");

@@ -16,9 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 ARC = "1.3.6.1.4.1.32473.2026"
 CONTENT_TOKEN, CONTENT_CHALLENGE, CONTENT_TREE_HEAD = ARC + ".1.1", ARC + ".1.2", ARC + ".1.6"
-ATTRIBUTE_TOKEN, ATTRIBUTE_PROOF = ARC + ".2.1", ARC + ".2.2"
-EKU_TOKEN, EKU_LISTS, EKU_ANCHORS, EKU_LEDGER = (ARC + f".3.{number}" for number in range(1, 5))
-NOT_FOR_HOLDERS = {EKU_TOKEN, EKU_LISTS, EKU_ANCHORS, EKU_LEDGER, "2.16.840.1.101.3.6.8"}
+CONTENT_APPROVAL = ARC + ".1.7"
+ATTRIBUTE_TOKEN, ATTRIBUTE_PROOF, ATTRIBUTE_APPROVALS = ARC + ".2.1", ARC + ".2.2", ARC + ".2.3"
+EKU_TOKEN, EKU_LISTS, EKU_ANCHORS, EKU_LEDGER, EKU_APPROVAL = OWN_USAGES = [ARC + f".3.{number}" for number in range(1, 6)]
+NOT_FOR_HOLDERS = {*OWN_USAGES, "2.16.840.1.101.3.6.8"}
 CONTENT_TYPE, MESSAGE_DIGEST = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4"
 SIGNING_TIME, SIGNING_CERTIFICATE = "1.2.840.113549.1.9.5", "1.2.840.113549.1.9.16.2.47"
 ANY_POLICY, UPN = "2.5.29.32.0", "1.3.6.1.4.1.311.20.2.3"
@@ -146,6 +147,8 @@ InclusionProof = sequence("InclusionProof", ("version", core.Integer), ("entry",
                           ("path", sequence_of(core.OctetString)), ("head", core.OctetString))
 TreeHead = sequence("TreeHead", ("version", core.Integer), ("log", core.OctetString), ("size", core.Integer),
                     ("time", core.GeneralizedTime), ("root", core.OctetString), ("extensions", Extensions, optional(0)))
+Approval = sequence("Approval", ("version", core.Integer), ("token", core.OctetString),
+                    ("extensions", Extensions, optional(0)))
 
 
 def to_json(value):
@@ -623,7 +626,7 @@ class SignedObject:
         inner.end()
         self.content = explicit.value(0x04)
         explicit.end()
-        known = (CONTENT_TOKEN, CONTENT_CHALLENGE, CONTENT_TREE_HEAD)
+        known = (CONTENT_TOKEN, CONTENT_CHALLENGE, CONTENT_TREE_HEAD, CONTENT_APPROVAL)
         require(self.content_type in known, "CS-1004", self.content_type)
         certificates = data.value(0xA0)
         infos = data.value(0x31)
@@ -681,6 +684,7 @@ class SignedObject:
             require(oid not in found, "CS-1101", "attribute twice")
             found[oid] = values.tlv()[0]
             values.end()
+        self.approvals = found.pop(ATTRIBUTE_APPROVALS, None) if self.content_type == CONTENT_TOKEN else None
         wanted = {CONTENT_TYPE, MESSAGE_DIGEST, SIGNING_TIME, SIGNING_CERTIFICATE}
         require(set(found) == wanted, "CS-1101", "signed attributes")
         require(Reader(found[CONTENT_TYPE], what="content-type").oid() == self.content_type, "CS-1101", "content-type")
@@ -937,22 +941,54 @@ def verify_signer(signed, anchors, usage):
     require(anchors, "CS-3001", "no anchors")
     issuers, _ = find_path(signed.signer, signed.others, anchors, signed.signing_time, usage)
     require(len(issuers) == len(signed.others), "CS-1105", "needless certificates")
-    others = {EKU_TOKEN, EKU_LISTS, EKU_ANCHORS, EKU_LEDGER} - {usage}
+    others = set(OWN_USAGES) - {usage}
     require(not others & set(signed.signer.usages), "CS-3002", "signs something else as well")
     signed.verify(signed.signing_time)
 
 
-def verify_token(signed, anchors, proof_demanded=False):
+def verify_token(signed, anchors, proof=False, approvals=0):
     require(signed.content_type == CONTENT_TOKEN, "CS-1005", "not a token")
     require(len(signed.der) <= MAX_TOKEN, "CS-1001", "token too large")
     body = read_token(signed.content)
-    proof = read_proof(signed.proof) if signed.proof else None
+    carried_proof = read_proof(signed.proof) if signed.proof else None
+    carried_approvals = read_approvals(signed.approvals) if signed.approvals else []
     verify_signer(signed, anchors, EKU_TOKEN)
-    if proof_demanded:
-        require(proof, "CS-3011", "no inclusion proof")
-        verify_proof(proof, signed.digest.hex(), anchors)
+    if approvals:
+        verify_approvals(carried_approvals, signed.content, approvals, anchors)
+    if proof:
+        require(carried_proof, "CS-3011", "no inclusion proof")
+        verify_proof(carried_proof, signed.digest.hex(), anchors)
     refuse_unenforced(body)
     return body
+
+
+def read_approvals(der):
+    """Section 18, what holds without anchors."""
+    outer = Reader(der, what="approvals")
+    octets = list(outer.members(0x30).rest())
+    outer.end()
+    found = [(signed, read_approval(signed)) for signed in map(SignedObject, octets[:9])]
+    require(1 <= len(octets) <= 8, "CS-1209", "number of approvals")
+    return found
+
+
+def read_approval(signed):
+    require(signed.content_type == CONTENT_APPROVAL, "CS-1005", "not an approval")
+    body = read_body(Approval, signed.content)
+    require(good_extensions(body.get("extensions")), "CS-1209", "extensions")
+    return body
+
+
+def verify_approvals(approvals, token_body, needed, anchors):
+    persons = []
+    for signed, body in approvals:
+        require(body["token"] == hashlib.sha256(token_body).hexdigest(), "CS-3014", "approves another token")
+        verify_signer(signed, anchors, EKU_APPROVAL)
+        refuse_critical(body)
+        key, subject = signed.signer.spki, signed.signer.subject.dump()
+        if not any(key == one or subject == two for one, two in persons):
+            persons.append((key, subject))
+    require(len(persons) >= needed, "CS-3013", "too few persons")
 
 
 def read_proof(der):
@@ -987,12 +1023,12 @@ def verify_proof(proof, digest, anchors):
     require(not last and node.hex() == head["root"], "CS-3012", "not the signed root")
 
 
-def verify_record(signed, anchors, proof_demanded=False):
+def verify_record(signed, anchors, **demands):
     require(signed.content_type == CONTENT_CHALLENGE, "CS-1005", "not a record")
     challenge = read_challenge(signed.content)
     inner = SignedObject(signed.token)
     require(inner.digest.hex() == challenge["token_digest"], "CS-1203", "another token")
-    token = verify_token(inner, anchors, proof_demanded)
+    token = verify_token(inner, anchors, **demands)
     grant = next((one for one in token["grants"] if one["number"] == challenge["grant"]), None)
     require(grant, "CS-3003", "no such grant")
     at = parse_time(challenge["time"])
@@ -1159,9 +1195,9 @@ def check_activation(token, issued, facts):
     check_listed(token, present)
 
 
-def judge_record(signed, anchors, facts, proof_demanded=False):
+def judge_record(signed, anchors, facts, **demands):
     """Sections 8.2 and 8.3; returns CS-0001 or CS-0002 or refuses."""
-    challenge, token, inner = verify_record(signed, anchors, proof_demanded)
+    challenge, token, inner = verify_record(signed, anchors, **demands)
     binding, activated, now = token["binding"], parse_time(challenge["time"]), facts.get("now")
     check_product(token, facts)
     check_same(compare(binding, challenge["machine"], component_digests(binding, facts["machine"])))

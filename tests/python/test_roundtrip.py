@@ -16,7 +16,7 @@ import countersign_py
 
 HERE = Path(__file__).resolve().parent
 FIXTURES = HERE.parents[1] / "fixtures" / "format"
-VECTORS = 409
+VECTORS = 437
 
 # Where the two implementations tell different codes, both of which the page allows, and why.
 DIVERGENT = {
@@ -56,12 +56,14 @@ class Vector:
 
     def judge(self):
         known = anchors() if self.facts["anchors"] != "none" else []
-        demanded = self.facts.get("demand") == "inclusion-proof"
+        demand = self.facts.get("demand", "")
+        demanded = {"proof": demand == "inclusion-proof", "approvals": int(demand.removeprefix("approvals ") or 0)
+                    if demand.startswith("approvals") else 0}
         try:
             signed = fmt.SignedObject(fmt.decode_object(self.file))
             if self.facts["object"] == "record":
-                return fmt.judge_record(signed, known, self.facts, demanded)
-            token = fmt.verify_token(signed, known, demanded)
+                return fmt.judge_record(signed, known, self.facts, **demanded)
+            token = fmt.verify_token(signed, known, **demanded)
             if self.facts["object"] == "activation":
                 fmt.check_activation(token, signed.signing_time, self.facts)
             return "CS-0001"

@@ -30,12 +30,15 @@ pub struct Anchors<'a> {
 ///
 /// ```text
 /// Demands ::= SEQUENCE {
-///   inclusionProof  BOOLEAN }
+///   inclusionProof  BOOLEAN,
+///   approvals       INTEGER (0..8) }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Sequence)]
 pub struct Demands {
     /// The proof that it is in the ledger.
     pub inclusion_proof: bool,
+    /// How many persons must have approved it; 0 to [`MAX_APPROVALS`](crate::MAX_APPROVALS).
+    pub approvals: u8,
 }
 
 /// Who may sign the update after the one in force.
@@ -142,7 +145,10 @@ impl<'a> Anchors<'a> {
     /// What they demand of a token beyond its signature.
     pub fn demands(&self) -> Demands {
         let later = self.update.as_ref().map(|rule| rule.demands).unwrap_or_default();
-        Demands { inclusion_proof: self.demands.inclusion_proof || later.inclusion_proof }
+        Demands {
+            inclusion_proof: self.demands.inclusion_proof || later.inclusion_proof,
+            approvals: self.demands.approvals.max(later.approvals),
+        }
     }
 
     /// The last second at which machines may be activated under an anchor, by its index; nothing where that has no end.

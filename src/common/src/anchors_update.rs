@@ -3,6 +3,7 @@
 
 use crate::{
     anchors::Demands,
+    approval::MAX_APPROVALS,
     asn1::{Digest32, Extension, GeneralizedTime, read_body},
     limits::{ascending, critical_extension, extensions_within_limits},
     reason::Reason,
@@ -81,7 +82,10 @@ impl<'a> AnchorsUpdate<'a> {
             ("anchors", (1..=32).contains(&self.anchors.len())),
             ("signers", (1..=MAX_ANCHORS_SIGNERS).contains(&self.signers.len()) && ascending(self.signers.iter())),
             ("threshold", (1..=self.signers.len()).contains(&threshold)),
-            ("demands", self.demands != Some(Demands::default())),
+            (
+                "demands",
+                self.demands.is_none_or(|demands| demands != Demands::default() && demands.approvals <= MAX_APPROVALS),
+            ),
             ("extensions", extensions_within_limits(self.extensions.as_deref())),
         ];
         checks.iter().find(|(_, holds)| !holds).map_or(Ok(()), |(field, _)| Err(Reason::AnchorsField(field)))

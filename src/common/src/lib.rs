@@ -19,6 +19,7 @@
 
 mod anchors;
 pub mod anchors_update;
+mod approval;
 mod armor;
 mod asn1;
 pub mod bundle;
@@ -46,6 +47,7 @@ mod verdict;
 mod verified_token;
 
 pub use anchors::{Anchors, Demands};
+pub use approval::{Approval, Approved, MAX_APPROVALS};
 pub use armor::{
     MAX_FILE_SIZE, MAX_OBJECT_SIZE, MAX_TOKEN_SIZE, decode_certificate_list, decode_certificates, decode_object,
     decode_objects, encode_certificate, encode_object,

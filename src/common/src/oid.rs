@@ -32,10 +32,14 @@ pub const CONTENT_ANCHORS: ObjectIdentifier = under_arc(1, 4);
 pub const CONTENT_MANIFEST: ObjectIdentifier = under_arc(1, 5);
 /// Content type of the head of the ledger's tree.
 pub const CONTENT_TREE_HEAD: ObjectIdentifier = under_arc(1, 6);
+/// Content type of the approval of a token by an officer.
+pub const CONTENT_APPROVAL: ObjectIdentifier = under_arc(1, 7);
 /// The unsigned attribute of a record that holds the token.
 pub const ATTRIBUTE_TOKEN: ObjectIdentifier = under_arc(2, 1);
 /// The unsigned attribute of a token that proves it to be in the ledger.
 pub const ATTRIBUTE_INCLUSION_PROOF: ObjectIdentifier = under_arc(2, 2);
+/// The signed attribute of a token that holds its approvals.
+pub const ATTRIBUTE_APPROVALS: ObjectIdentifier = under_arc(2, 3);
 /// Extended key usage: signs activation tokens.
 pub const EKU_TOKEN_SIGNING: ObjectIdentifier = under_arc(3, 1);
 /// Extended key usage: signs token lists, and the manifests of bundles.
@@ -44,6 +48,8 @@ pub const EKU_LIST_SIGNING: ObjectIdentifier = under_arc(3, 2);
 pub const EKU_ANCHORS_SIGNING: ObjectIdentifier = under_arc(3, 3);
 /// Extended key usage: signs heads of the ledger's tree.
 pub const EKU_LEDGER_SIGNING: ObjectIdentifier = under_arc(3, 4);
+/// Extended key usage: signs approvals of tokens.
+pub const EKU_TOKEN_APPROVAL: ObjectIdentifier = under_arc(3, 5);
 
 /// id-signedData (RFC 5652 5.1).
 pub const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");

@@ -68,6 +68,8 @@ pub enum Reason {
     ManifestField(&'static str),
     /// A member of a tree head or a proof from the ledger is outside the limits of the format.
     LedgerField(&'static str),
+    /// A member of an approval is outside the limits of the format.
+    ApprovalField(&'static str),
     /// A part of the bundle is not the one that the manifest names.
     BundlePart {
         /// Its number, counted from 1.
@@ -149,6 +151,23 @@ pub enum Reason {
     NoInclusionProof,
     /// The proof that a token carries does not show that it is in the ledger.
     NotInLedger(&'static str),
+
+    /// An approval that counts is refused.
+    Approval {
+        /// The subject of whoever signed it.
+        approver: String,
+        /// Why.
+        reason: Box<Reason>,
+    },
+    /// The approval is of another token.
+    ApprovalOfAnother,
+    /// Fewer persons than necessary have approved the token.
+    TooFewApprovals {
+        /// How many must.
+        needed: u8,
+        /// How many have.
+        found: usize,
+    },
 
     // What the revocation lists say.
     /// The token is revoked.
@@ -358,6 +377,7 @@ pub(crate) fn role_of(usage: ObjectIdentifier) -> Option<&'static str> {
         oid::EKU_LIST_SIGNING => Some("a list signer as holder"),
         oid::EKU_ANCHORS_SIGNING => Some("an anchors signer as holder"),
         oid::EKU_LEDGER_SIGNING => Some("a ledger signer as holder"),
+        oid::EKU_TOKEN_APPROVAL => Some("an approver of tokens as holder"),
         oid::EKU_PIV_CARD_AUTH => Some("a card authentication key, which needs no PIN, as holder"),
         _ => None,
     }

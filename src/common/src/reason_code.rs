@@ -31,6 +31,9 @@ impl Reason {
             Self::ManifestField(_) => "CS-1206",
             Self::BundlePart { .. } => "CS-1207",
             Self::LedgerField(_) => "CS-1208",
+            Self::ApprovalField(_) => "CS-1209",
+            // What is wrong with it.
+            Self::Approval { reason, .. } => reason.code(),
             Self::Signer(error) | Self::Holder(error) | Self::List(error) | Self::TimeStamper(error) => {
                 error.kind.code()
             }
@@ -46,6 +49,8 @@ impl Reason {
             Self::AnchorRetired { .. } => "CS-3010",
             Self::NoInclusionProof => "CS-3011",
             Self::NotInLedger(_) => "CS-3012",
+            Self::TooFewApprovals { .. } => "CS-3013",
+            Self::ApprovalOfAnother => "CS-3014",
             Self::TokenRevoked { .. } => "CS-3301",
             Self::TokenOnHold { .. } => "CS-3302",
             Self::ListMissing { .. } => "CS-3303",
@@ -109,6 +114,7 @@ impl Reason {
         ("CS-1206", "member of the bundle's manifest outside its limits"),
         ("CS-1207", "part of the bundle is not what the manifest says"),
         ("CS-1208", "member of a tree head or of a proof from the ledger outside its limits"),
+        ("CS-1209", "member of an approval outside its limits, or too many approvals"),
         ("CS-3001", "no trust anchors"),
         ("CS-3002", "certificate used in a role that is not its own"),
         ("CS-3003", "no such grant in the token"),
@@ -121,6 +127,8 @@ impl Reason {
         ("CS-3010", "the overlap of the token's anchor has ended"),
         ("CS-3011", "token without the proof of the ledger that the anchors demand"),
         ("CS-3012", "proof that does not show the token to be in the ledger"),
+        ("CS-3013", "too few persons have approved the token"),
+        ("CS-3014", "approval of another token"),
         ("CS-3101", "for another product"),
         ("CS-3102", "for another edition"),
         ("CS-3103", "product version not covered"),

@@ -31,6 +31,7 @@ impl fmt::Display for Reason {
             Self::AnchorsField(field) => write!(f, "anchors update member {field} is outside its limits"),
             Self::ManifestField(field) => write!(f, "manifest member {field} is outside its limits"),
             Self::LedgerField(field) => write!(f, "ledger member {field} is outside its limits"),
+            Self::ApprovalField(field) => write!(f, "approval: {field} is outside the limits"),
             Self::BundlePart { number, kind } => {
                 write!(f, "part {number} of the bundle is not the {} that the manifest names", kind.name())
             }
@@ -59,6 +60,11 @@ impl fmt::Display for Reason {
                 f.write_str("the anchors demand a proof that the token is in the ledger, and it carries none")
             }
             Self::NotInLedger(fault) => write!(f, "the token is not shown to be in the ledger: {fault}"),
+            Self::Approval { approver, reason } => write!(f, "the approval by {approver} is refused: {reason}"),
+            Self::ApprovalOfAnother => f.write_str("it approves another token than this one"),
+            Self::TooFewApprovals { needed, found } => {
+                write!(f, "approvals of {needed} persons are needed, and it has those of {found}")
+            }
             Self::AnchorRetired { anchor, end, at } => {
                 write!(f, "under {anchor} machines could be activated until {end}, not {at}")
             }

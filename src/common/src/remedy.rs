@@ -53,7 +53,12 @@ impl Reason {
             | Self::WindowClosed { .. } => 60,
             // The right anchor, but not the right person.
             Self::Criterion { .. } | Self::NotDirectlyIssued { .. } | Self::SlotNotAllowed { .. } => 55,
-            Self::RoleMixed(_) | Self::NoInclusionProof | Self::NotInLedger(_) => 50,
+            Self::RoleMixed(_)
+            | Self::NoInclusionProof
+            | Self::NotInLedger(_)
+            | Self::Approval { .. }
+            | Self::ApprovalOfAnother
+            | Self::TooFewApprovals { .. } => 50,
             Self::Holder(error) | Self::Signer(error) | Self::List(error) | Self::TimeStamper(error) => {
                 match error.kind {
                     PathErrorKind::NoPath => 30,
@@ -92,6 +97,7 @@ impl Reason {
             | Self::ManifestField(_)
             | Self::BundlePart { .. }
             | Self::LedgerField(_)
+            | Self::ApprovalField(_)
             | Self::AnchorsThreshold { .. }
             | Self::StampRefused { .. }
             | Self::Timestamp(_)
@@ -111,6 +117,9 @@ impl Reason {
             | Self::AnchorRetired { .. }
             | Self::NoInclusionProof
             | Self::NotInLedger(_)
+            | Self::Approval { .. }
+            | Self::ApprovalOfAnother
+            | Self::TooFewApprovals { .. }
             | Self::TokenRevoked { .. }
             | Self::TokenOnHold { .. }
             | Self::ListsContradict { .. }

@@ -2,7 +2,8 @@
 
 use crate::{anchors::Anchors, cms::SignedObject, oid, reason::Reason};
 use countersign_pki::{
-    Budget, Certificate, PathError, PathRules, RevocationList, RevocationRules, ValidatedPath, validate_path,
+    Budget, Certificate, PathError, PathErrorKind, PathRules, RevocationList, RevocationRules, ValidatedPath,
+    validate_path,
 };
 use der::asn1::ObjectIdentifier;
 
@@ -32,6 +33,24 @@ pub(crate) fn verify_signer(
     Ok(path)
 }
 
+/// As [`verify_signer`], for a signature that a token rests on: where a certificate of the path is revoked and the token
+/// list names the token as standing, without the lists.
+pub(crate) fn verify_signer_for_token(
+    object: &SignedObject<'_>,
+    role: ObjectIdentifier,
+    anchors: &Anchors<'_>,
+    lists: &[RevocationList<'_>],
+    stands: &dyn Fn() -> bool,
+    budget: &mut Budget,
+) -> Result<ValidatedPath, Reason> {
+    match verify_signer(object, role, anchors, lists, budget) {
+        Err(Reason::Signer(error)) if matches!(error.kind, PathErrorKind::Revoked { .. }) && stands() => {
+            verify_signer(object, role, anchors, &[], budget)
+        }
+        path => path,
+    }
+}
+
 /// How the lists of a machine are used: what they say counts, a list of any age too, and nobody is refused because no
 /// list speaks of him. Which lists a machine must have, and how old they may be, the token's terms say.
 pub(crate) fn revocation<'r>(lists: &'r [RevocationList<'r>]) -> Option<RevocationRules<'r>> {
@@ -49,6 +68,7 @@ pub(crate) fn check_role(signer: &Certificate<'_>, role: ObjectIdentifier) -> Re
         (oid::EKU_LIST_SIGNING, "a signer that signs lists as well"),
         (oid::EKU_ANCHORS_SIGNING, "a signer that signs anchors updates as well"),
         (oid::EKU_LEDGER_SIGNING, "a signer that signs heads of the ledger as well"),
+        (oid::EKU_TOKEN_APPROVAL, "a signer that approves tokens as well"),
     ];
     if !usages.contains(&role) {
         return Err(Reason::RoleMixed("a signer without the role that the object needs"));

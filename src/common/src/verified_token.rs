@@ -2,6 +2,7 @@
 
 use crate::{
     anchors::Anchors,
+    approval::{Approval, Approved},
     armor,
     asn1::{GeneralizedTime, Octets},
     challenge::{Challenge, Slot},
@@ -13,11 +14,11 @@ use crate::{
     oid,
     reason::Reason,
     rules::{check_clock, first_refusal, match_machine},
-    signer::verify_signer,
+    signer::verify_signer_for_token,
     token::{FORMAT_VERSION, Token},
     verdict::{Facts, Product, TokenEvidence},
 };
-use countersign_pki::{Budget, Certificate, PathErrorKind, Time};
+use countersign_pki::{Budget, Certificate, Time};
 
 /// A token whose signature, signer and terms were verified.
 #[derive(Clone, Debug)]
@@ -49,17 +50,17 @@ impl<'a> VerifiedToken<'a> {
         }
         let body = Token::from_der(object.content())?;
         let proof = object.inclusion_proof().map(InclusionProof::from_der).transpose()?;
-        let mut signed_by = |lists: &[_]| verify_signer(&object, oid::EKU_TOKEN_SIGNING, anchors, lists, budget);
-        let path = match signed_by(lists.certificate_lists()) {
-            Err(Reason::Signer(error))
-                if matches!(error.kind, PathErrorKind::Revoked { .. }) && lists.stands(object.digest()) =>
-            {
-                signed_by(&[])?
-            }
-            path => path?,
-        };
+        let approvals = Approval::carried_by(&object)?;
+        let (certificate_lists, stands) = (lists.certificate_lists(), || lists.stands(object.digest()));
+        let role = oid::EKU_TOKEN_SIGNING;
+        let path = verify_signer_for_token(&object, role, anchors, certificate_lists, &stands, budget)?;
         object.verify_signature(object.signing_time())?;
-        if anchors.demands().inclusion_proof {
+        let demands = anchors.demands();
+        if demands.approvals > 0 {
+            let approved = Approved { body: object.content(), by: &approvals, needed: demands.approvals };
+            approved.verify_within(anchors, certificate_lists, &stands, budget)?;
+        }
+        if demands.inclusion_proof {
             let proof = proof.as_ref().ok_or(Reason::NoInclusionProof)?;
             proof.verify(&Octets(object.digest()), anchors, lists, budget)?;
         }

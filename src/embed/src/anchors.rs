@@ -15,7 +15,7 @@ pub struct Anchors {
     demands: Demands,
 }
 
-const NO_DEMANDS: Demands = Demands { inclusion_proof: false };
+const NO_DEMANDS: Demands = Demands { inclusion_proof: false, approvals: 0 };
 
 /// Where trust anchors come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,9 @@
 
 use crate::{ledger, lists};
 use countersign_common::{
-    Certificate, Challenge, ComparisonOutcome, ComponentFact, ComponentMatch, Extension, ListEvidence, ListKind,
-    MachineComparison, MachineComponent, MachineFacts, Reason, Remedy, SignedObject, Slot, Token, TreeHead, Verdict,
+    Approval, Certificate, Challenge, ComparisonOutcome, ComponentFact, ComponentMatch, Extension, ListEvidence,
+    ListKind, MachineComparison, MachineComponent, MachineFacts, Reason, Remedy, SignedObject, Slot, Token, TreeHead,
+    Verdict,
     anchors_update::AnchorsUpdate,
     oid,
     token::{
@@ -241,7 +242,8 @@ pub fn certificate(certificate: &Certificate<'_>) -> Value {
     ])
 }
 
-/// A token, record, token list, anchors update or tree head as it stands, without any claim that it is true. A record holds its token. Beside the members of
+/// A token, record, token list, anchors update, tree head or approval as it stands, without any claim that it is true. A
+/// record holds its token, a token its approvals. Beside the members of
 /// docs/token-format.md, section 12, there is the signer's subject.
 pub fn object(object: &SignedObject<'_>) -> Value {
     let content = object.content();
@@ -253,7 +255,8 @@ pub fn object(object: &SignedObject<'_>) -> Value {
         oid::CONTENT_TOKEN_LIST => ("token-list", TokenList::from_der(content).map(|body| lists::token_list(&body))),
         oid::CONTENT_CHALLENGE => ("activation-record", Challenge::from_der(content).map(|body| challenge(&body))),
         oid::CONTENT_TREE_HEAD => ("tree-head", TreeHead::from_der(content).map(|body| ledger::tree_head(&body))),
-        _ => ("object", Err(Reason::WrongObject { expected: "a token, record, list, anchors update or tree head" })),
+        oid::CONTENT_APPROVAL => ("approval", Approval::from_object(object).map(|body| approval(&body))),
+        _ => ("object", Err(Reason::WrongObject { expected: "a token, record, list, update, head or approval" })),
     };
     let inner = object
         .unsigned_token()
@@ -267,9 +270,23 @@ pub fn object(object: &SignedObject<'_>) -> Value {
         ("signer_subject", object.signer().subject_text().into()),
         ("certificates", object.other_certificates().iter().map(|other| hex(&other.digest())).collect()),
         ("body", body.unwrap_or_else(unreadable)),
+        ("approvals", approvals(object)),
         ("inclusion_proof", object.inclusion_proof().map_or(Value::Null, ledger::proof)),
         ("token", inner),
     ])
+}
+
+/// The approvals that a token carries, each as such an object; null where there are none.
+fn approvals(token: &SignedObject<'_>) -> Value {
+    match Approval::carried_by(token) {
+        Ok(approvals) if approvals.is_empty() => Value::Null,
+        Ok(approvals) => approvals.iter().map(object).collect(),
+        Err(reason) => unreadable(reason),
+    }
+}
+
+fn approval(body: &Approval) -> Value {
+    json!({ "version": body.version, "token": body.token.to_string() })
 }
 
 /// In place of what cannot be read.

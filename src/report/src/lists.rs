@@ -5,7 +5,7 @@ use crate::{
     text::Line,
 };
 use countersign_common::{
-    Certificate, SignedObject, Token,
+    Certificate, Demands, SignedObject, Token,
     anchors_update::AnchorsUpdate,
     bundle::{Bundle, PartKind},
     oid,
@@ -82,10 +82,15 @@ pub fn anchors_update_lines(update: &AnchorsUpdate<'_>) -> Vec<Line> {
     }
     lines.push(("next update", format!("signed by {} of {} keys", update.threshold, update.signers.len())));
     lines.extend(update.signers.iter().map(|signer| ("", format!("  SHA-256 {signer}"))));
-    if update.demands.is_some_and(|demands| demands.inclusion_proof) {
-        lines.push(("tokens need", "the proof that they are in the ledger".to_owned()));
-    }
+    lines.extend(demands_lines(update.demands.unwrap_or_default()));
     lines
+}
+
+/// What anchors demand of tokens, in plain words; nothing where they demand nothing.
+pub fn demands_lines(demands: Demands) -> Vec<Line> {
+    let approvals = (demands.approvals > 0).then(|| format!("the approval of {} persons", demands.approvals));
+    let proof = demands.inclusion_proof.then(|| "the proof that they are in the authority's ledger".to_owned());
+    approvals.into_iter().chain(proof).map(|what| ("tokens need", what)).collect()
 }
 
 /// An anchors update.
@@ -97,7 +102,9 @@ pub fn anchors_update(update: &AnchorsUpdate<'_>) -> Value {
             ("not_after", anchor.not_after.map_or(Value::Null, |end| end.0.to_string().into())),
         ])
     });
-    let demands = update.demands.map(|demands| json!({ "inclusion_proof": demands.inclusion_proof }));
+    let demands = update
+        .demands
+        .map(|demands| json!({ "inclusion_proof": demands.inclusion_proof, "approvals": demands.approvals }));
     members([
         ("version", update.version.into()),
         ("number", update.number.into()),

@@ -2,7 +2,7 @@
 
 use crate::{ledger, lists};
 use countersign_common::{
-    Certificate, Challenge, ComponentMatch, ListKind, Reason, SignedObject, Token, TreeHead, Verdict,
+    Approval, Certificate, Challenge, ComponentMatch, ListKind, Reason, SignedObject, Token, TreeHead, Verdict,
     anchors_update::AnchorsUpdate,
     is_misleading, oid,
     token::{HolderAnchor, KeyProtection, Seconds, TpmRule},
@@ -154,13 +154,19 @@ pub fn object_lines(object: &SignedObject<'_>) -> Vec<Line> {
         }
         oid::CONTENT_CHALLENGE => ("activation record", Challenge::from_der(content).map(challenge_lines)),
         oid::CONTENT_TREE_HEAD => ("tree head", TreeHead::from_der(content).map(|head| ledger::tree_head_lines(&head))),
-        _ => ("object", Err(Reason::WrongObject { expected: "a token, record, list, anchors update or tree head" })),
+        oid::CONTENT_APPROVAL => (
+            "approval",
+            Approval::from_object(object)
+                .map(|approval| vec![("of the token whose body has", format!("SHA-256 {}", approval.token))]),
+        ),
+        _ => ("object", Err(Reason::WrongObject { expected: "a token, record, list, update, head or approval" })),
     };
     let mut lines = vec![("object", what.to_owned())];
     lines.extend(body.unwrap_or_else(|reason| vec![("unreadable", format!("{reason} [{}]", reason.code()))]));
     lines.push(("signed", format!("{}, {}", object.signing_time(), object.algorithm().name())));
     lines.push(("signer", object.signer().subject_text()));
     lines.extend(object.other_certificates().iter().map(|issuer| ("with issuer", issuer.subject_text())));
+    lines.extend(approver_lines(object));
     if let Some(der) = object.inclusion_proof() {
         lines.extend(ledger::proof_lines(der));
     }
@@ -171,6 +177,19 @@ pub fn object_lines(object: &SignedObject<'_>) -> Vec<Line> {
         }
     }
     lines
+}
+
+/// Who approved a token, whether rightly or not.
+fn approver_lines(token: &SignedObject<'_>) -> Vec<Line> {
+    match Approval::carried_by(token) {
+        Ok(approvals) => approvals
+            .iter()
+            .map(|approval| {
+                ("approved by", format!("{}, {}", approval.signer().subject_text(), approval.signing_time()))
+            })
+            .collect(),
+        Err(reason) => vec![("approved by", format!("unreadable: {reason} [{}]", reason.code()))],
+    }
 }
 
 fn challenge_lines(challenge: Challenge) -> Vec<Line> {

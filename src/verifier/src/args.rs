@@ -291,6 +291,9 @@ pub(crate) struct Verify {
     /// Refuse tokens without the proof that they are in the authority's ledger, as the product's anchors may
     #[arg(long)]
     pub(crate) require_inclusion_proof: bool,
+    /// Refuse tokens that fewer persons have approved, as the product's anchors may
+    #[arg(long, value_name = "N", default_value = "0", value_parser = clap::value_parser!(u8).range(0..=8))]
+    pub(crate) require_approvals: u8,
     /// Refuse what is not for this machine
     #[arg(long)]
     pub(crate) machine_check: bool,

@@ -7,7 +7,7 @@ use crate::{
 };
 use clap_complete::Shell;
 use countersign::{LocalMachine, Machine, Product, RecordedMachine, Store, StoreError, Time};
-use countersign_common::{Slot, is_identifier, token::ProductVersion};
+use countersign_common::{Demands, Slot, is_identifier, token::ProductVersion};
 use countersign_pki::PolicyRules;
 use der::asn1::ObjectIdentifier;
 use std::{
@@ -121,7 +121,7 @@ pub(crate) struct Verify {
     pub(crate) anchors: PathBuf,
     pub(crate) at: Option<Time>,
     pub(crate) product: Option<String>,
-    pub(crate) inclusion_proof: bool,
+    pub(crate) demands: Demands,
     pub(crate) machine_check: bool,
 }
 
@@ -230,7 +230,7 @@ impl Plan {
                 anchors: typed.anchors,
                 at: typed.at.as_deref().map(time).transpose()?,
                 product: typed.product.map(product).transpose()?,
-                inclusion_proof: typed.require_inclusion_proof,
+                demands: Demands { inclusion_proof: typed.require_inclusion_proof, approvals: typed.require_approvals },
                 machine_check: typed.machine_check,
             }),
         };

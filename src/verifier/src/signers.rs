@@ -80,6 +80,7 @@ pub(crate) fn may_be_issuer(certificate: &Certificate<'_>, anchors: &Anchors<'_>
         oid::EKU_LEDGER_SIGNING,
         oid::EKU_LIST_SIGNING,
         oid::EKU_PIV_CARD_AUTH,
+        oid::EKU_TOKEN_APPROVAL,
         oid::EKU_TOKEN_SIGNING,
     ];
     let has_role = certificate.extended_key_usages().unwrap_or_default().iter().any(|usage| roles.contains(usage));

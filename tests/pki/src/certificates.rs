@@ -25,6 +25,8 @@ pub const EKU_LIST_SIGNING: &str = "1.3.6.1.4.1.32473.2026.3.2";
 pub const EKU_ANCHORS_SIGNING: &str = "1.3.6.1.4.1.32473.2026.3.3";
 /// Extended key usage of a ledger signer.
 pub const EKU_LEDGER_SIGNING: &str = "1.3.6.1.4.1.32473.2026.3.4";
+/// Extended key usage of an approver of tokens.
+pub const EKU_TOKEN_APPROVAL: &str = "1.3.6.1.4.1.32473.2026.3.5";
 /// id-kp-clientAuth (RFC 5280 4.2.1.12).
 pub const EKU_CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
 /// id-PIV-cardAuth (FIPS 201): a key that signs without a PIN.

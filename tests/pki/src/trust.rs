@@ -2,14 +2,15 @@
 
 use crate::{
     certificates::{
-        DIGITAL_SIGNATURE, EKU_ANCHORS_SIGNING, EKU_LEDGER_SIGNING, EKU_LIST_SIGNING, Identity, Request,
-        extended_key_usage, key_usage,
+        DIGITAL_SIGNATURE, EKU_ANCHORS_SIGNING, EKU_LEDGER_SIGNING, EKU_LIST_SIGNING, EKU_TOKEN_APPROVAL, Identity,
+        Request, extended_key_usage, key_usage,
     },
+    der::sequence,
     keys::Key,
-    objects::{Cms, seed, time},
+    objects::{Cms, attribute, seed, time},
 };
 use countersign_common::{
-    Digest32, InclusionProof, LedgerEntry, Octets, SignedObject, TreeHead,
+    Approval, Digest32, InclusionProof, LedgerEntry, Octets, SignedObject, TreeHead,
     anchors_update::{AnchorEntry, AnchorsUpdate},
     bundle::{Bundle, Manifest, PartEntry, PartKind},
     merkle::{Accumulator, ProofBuilder},
@@ -26,6 +27,12 @@ pub const CONTENT_ANCHORS: &str = "1.3.6.1.4.1.32473.2026.1.4";
 pub const CONTENT_MANIFEST: &str = "1.3.6.1.4.1.32473.2026.1.5";
 /// Content type of a tree head.
 pub const CONTENT_TREE_HEAD: &str = "1.3.6.1.4.1.32473.2026.1.6";
+/// Content type of an approval.
+pub const CONTENT_APPROVAL: &str = "1.3.6.1.4.1.32473.2026.1.7";
+/// The signed attribute of a token that holds its approvals.
+pub const ATTRIBUTE_APPROVALS: &str = "1.3.6.1.4.1.32473.2026.2.3";
+/// When the example token was approved.
+pub const APPROVED: &str = "2026-02-02T07:00:00Z";
 /// The date of the example token list.
 pub const LISTED: &str = "2026-06-01T00:00:00Z";
 
@@ -42,6 +49,11 @@ pub fn anchors_signer(name: &str, root: &Identity) -> Identity {
 /// Who signs heads of the ledger's tree, certified by a root.
 pub fn ledger_signer(name: &str, root: &Identity) -> Identity {
     signer(name, EKU_LEDGER_SIGNING, root)
+}
+
+/// Who approves tokens, certified by a root.
+pub fn approver(name: &str, root: &Identity) -> Identity {
+    signer(name, EKU_TOKEN_APPROVAL, root)
 }
 
 fn signer(name: &str, usage: &str, root: &Identity) -> Identity {
@@ -77,6 +89,17 @@ pub fn token_list(signer: &Identity, body: &TokenList) -> Vec<u8> {
 /// A signed head of the ledger's tree, dated as it says.
 pub fn tree_head(signer: &Identity, body: &TreeHead) -> Vec<u8> {
     Cms::new(CONTENT_TREE_HEAD, body.to_der().unwrap(), signer, &body.time.0.to_string()).build()
+}
+
+/// A signed approval of a token by its body.
+pub fn approval(signer: &Identity, token_body: &[u8]) -> Vec<u8> {
+    Cms::new(CONTENT_APPROVAL, Approval::of(token_body).to_der().unwrap(), signer, APPROVED).build()
+}
+
+/// Puts approvals into a token that is not signed yet.
+pub fn approve(token: &mut Cms<'_>, approvals: &[Vec<u8>]) {
+    let objects: Vec<_> = approvals.iter().map(Vec::as_slice).collect();
+    token.attributes.push(attribute(ATTRIBUTE_APPROVALS, &[sequence(&objects)]));
 }
 
 /// What an inclusion proof is made of.

@@ -99,6 +99,10 @@ pub struct AnchorsUpdate {
     /// last update, at first optional]. Where it is required, what was activated without one falls.
     #[arg(long, value_enum, value_name = "WHETHER")]
     pub inclusion_proof: Option<Need>,
+    /// How many persons must have approved a token, on machines that follow the update [default: as in the last update, at
+    /// first 0]. What was activated with fewer falls.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=8))]
+    pub approvals: Option<u8>,
     /// Where it goes; the file must not exist.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,

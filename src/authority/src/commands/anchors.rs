@@ -181,7 +181,8 @@ impl Plan {
         let threshold = arguments.threshold.or(last.as_ref().map(|update| update.threshold)).unwrap_or(1);
         let before = last.as_ref().and_then(|update| update.demands).unwrap_or_default();
         let inclusion_proof = arguments.inclusion_proof.map_or(before.inclusion_proof, |need| need == Need::Required);
-        let plan = Self { anchors, signers, threshold, demands: Demands { inclusion_proof } };
+        let approvals = arguments.approvals.unwrap_or(before.approvals);
+        let plan = Self { anchors, signers, threshold, demands: Demands { inclusion_proof, approvals } };
         // The limits of the format, before a secret is asked for.
         plan.body(register.anchors_number + 1, Time::from_unix(0))?;
         Ok(plan)

@@ -28,12 +28,14 @@ pub struct SignedObject<'a> {
     signature: &'a [u8],
     /// The value of the one unsigned attribute.
     unsigned: Option<&'a [u8]>,
+    approvals: Option<&'a [u8]>,
     digest: OnceLock<[u8; 32]>,
 }
 
 /// What the format has signed objects for.
-const CONTENT_TYPES: [ObjectIdentifier; 6] = [
+const CONTENT_TYPES: [ObjectIdentifier; 7] = [
     oid::CONTENT_ANCHORS,
+    oid::CONTENT_APPROVAL,
     oid::CONTENT_CHALLENGE,
     oid::CONTENT_MANIFEST,
     oid::CONTENT_TOKEN,
@@ -82,7 +84,7 @@ impl<'a> SignedObject<'a> {
             return Err(Reason::Cms("digestAlgorithms"));
         }
         let signed_attributes = info.tlv("signedAttrs")?;
-        let attributes = SignedAttributes::read(signed_attributes)?;
+        let attributes = SignedAttributes::read(signed_attributes, content_type == oid::CONTENT_TOKEN)?;
         let algorithm = SignatureAlgorithm::from_signer_info(info.tlv("signatureAlgorithm")?, hash)
             .filter(|algorithm| algorithm.hash() == hash)
             // A record names the PIV slot that signed it, and SP 800-78 has no Ed25519 in any slot.
@@ -130,6 +132,7 @@ impl<'a> SignedObject<'a> {
             algorithm,
             signature,
             unsigned,
+            approvals: attributes.approvals,
             digest,
         })
     }
@@ -184,6 +187,11 @@ impl<'a> SignedObject<'a> {
         self.unsigned.filter(|_| self.content_type == oid::CONTENT_TOKEN)
     }
 
+    /// DER of the approvals that a token carries, a SEQUENCE of signed objects.
+    pub(crate) fn approvals(&self) -> Option<&'a [u8]> {
+        self.approvals
+    }
+
     /// DER of this token with an inclusion proof, in place of the one that it has.
     ///
     /// # Errors
@@ -232,11 +240,14 @@ struct SignedAttributes<'a> {
     message_digest: &'a [u8],
     signing_time: Time,
     signing_certificate: [u8; 32],
+    /// DER of the value.
+    approvals: Option<&'a [u8]>,
 }
 
 impl<'a> SignedAttributes<'a> {
-    /// Exactly four attributes with one value each, in the order of their DER (X.690 11.6).
-    fn read(tlv: &'a [u8]) -> Result<Self, Reason> {
+    /// Exactly four attributes with one value each, in the order of their DER (X.690 11.6); where `approvable`, perhaps
+    /// the approvals as well.
+    fn read(tlv: &'a [u8], approvable: bool) -> Result<Self, Reason> {
         let value = AnyRef::from_der(tlv).map_err(|_| Reason::Cms("signedAttrs"))?;
         if value.tag() != CONTEXT_0 {
             return Err(Reason::Cms("signedAttrs"));
@@ -245,6 +256,7 @@ impl<'a> SignedAttributes<'a> {
         let mut attributes = Members::new(value.value(), "signedAttrs")?;
         let (mut content_type, mut message_digest, mut signing_time, mut signing_certificate) =
             (None, None, None, None);
+        let mut approvals = None;
         while !attributes.is_finished() {
             let mut attribute = attributes.members(Tag::Sequence, "signedAttrs")?;
             let id: ObjectIdentifier = attribute.take("signedAttrs")?;
@@ -261,6 +273,9 @@ impl<'a> SignedAttributes<'a> {
                 oid::SIGNING_CERTIFICATE_V2 => {
                     signing_certificate.replace(read_signing_certificate(values.tlv(SIGNING_CERTIFICATE)?)?).is_some()
                 }
+                oid::ATTRIBUTE_APPROVALS if approvable => {
+                    approvals.replace(values.tlv("approvals attribute")?).is_some()
+                }
                 _ => return Err(Reason::Cms("a signed attribute that the profile does not have")),
             };
             values.finish("signedAttrs")?;
@@ -270,7 +285,7 @@ impl<'a> SignedAttributes<'a> {
         }
         match (content_type, message_digest, signing_time, signing_certificate) {
             (Some(content_type), Some(message_digest), Some(signing_time), Some(signing_certificate)) => {
-                Ok(Self { content_type, message_digest, signing_time, signing_certificate })
+                Ok(Self { content_type, message_digest, signing_time, signing_certificate, approvals })
             }
             _ => Err(Reason::Cms("signed attribute missing")),
         }

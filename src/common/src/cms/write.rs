@@ -15,6 +15,7 @@ pub struct SigningRequest<'a> {
     content: &'a [u8],
     signer: &'a Certificate<'a>,
     algorithm: SignatureAlgorithm,
+    attributes: Vec<Vec<u8>>,
     /// The signed attributes as SET OF.
     signed_attributes: Vec<u8>,
 }
@@ -37,7 +38,15 @@ impl<'a> SigningRequest<'a> {
             attribute(oid::MESSAGE_DIGEST, &tlv(Tag::OctetString, &[digest.as_ref()])?)?,
             attribute(oid::SIGNING_CERTIFICATE_V2, &sequence(&[&certificates])?)?,
         ];
-        Ok(Self { content_type, content, signer, algorithm, signed_attributes: set_of(attributes.to_vec())? })
+        let signed_attributes = set_of(attributes.to_vec())?;
+        Ok(Self { content_type, content, signer, algorithm, attributes: attributes.to_vec(), signed_attributes })
+    }
+
+    /// The same token with its approvals, each the DER of a signed object.
+    pub fn approved(mut self, approvals: &[&[u8]]) -> der::Result<Self> {
+        self.attributes.push(attribute(oid::ATTRIBUTE_APPROVALS, &sequence(approvals)?)?);
+        self.signed_attributes = set_of(self.attributes.clone())?;
+        Ok(self)
     }
 
     /// The message that the signature is over (RFC 5652 5.4). What a signer is given for it is

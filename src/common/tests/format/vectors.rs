@@ -2,6 +2,7 @@
 //! come of it. One test makes the files and compares them, the other reads nothing but the files.
 
 mod algorithm_cases;
+mod approval_cases;
 mod certificate_cases;
 mod cms_cases;
 mod proof_cases;
@@ -23,7 +24,7 @@ use countersign_testpki::{
 use std::{collections::BTreeSet, fmt::Write as _};
 
 /// How many vectors there are; whoever adds or loses one notices.
-const COUNT: usize = 409;
+const COUNT: usize = 437;
 
 /// Content octets of 1.3.6.1.4.1, with a needless octet before the last arc.
 const PADDED: [u8; 6] = [0x2b, 0x06, 0x01, 0x04, 0x80, 0x01];
@@ -43,8 +44,8 @@ pub(crate) struct Case {
     virtualization: Option<&'static str>,
     machine: Components,
     anchors: bool,
-    /// Whether the anchors demand an inclusion proof.
-    demand: bool,
+    /// What the anchors demand.
+    demand: Option<&'static str>,
 }
 
 pub(crate) enum File {
@@ -72,7 +73,7 @@ impl Case {
             virtualization: None,
             machine: example_machine(),
             anchors: true,
-            demand: false,
+            demand: None,
         }
     }
 
@@ -103,8 +104,8 @@ impl Case {
         line("object", self.object);
         line("expect", self.expect);
         line("anchors", if self.anchors { "anchors.pem" } else { "none" });
-        if self.demand {
-            line("demand", "inclusion-proof");
+        if let Some(demand) = self.demand {
+            line("demand", demand);
         }
         if self.object != "token" {
             let facts = [
@@ -146,6 +147,7 @@ fn cases() -> Vec<Case> {
     cases.extend(record_cases::cases(&cast));
     cases.extend(algorithm_cases::cases(&cast));
     cases.extend(proof_cases::cases(&cast));
+    cases.extend(approval_cases::cases(&cast));
     cases
 }
 
@@ -196,7 +198,10 @@ impl Vector {
                 "object" => vector.object = owned,
                 "expect" => vector.expect = owned,
                 "anchors" => vector.anchors = value != "none",
-                "demand" => vector.demands.inclusion_proof = value == "inclusion-proof",
+                "demand" if value == "inclusion-proof" => vector.demands.inclusion_proof = true,
+                "demand" => {
+                    vector.demands.approvals = value.strip_prefix("approvals ").unwrap().parse().unwrap();
+                }
                 "now" => vector.now = Some(value.parse().unwrap()),
                 "seen" => vector.seen = Some(value.parse().unwrap()),
                 "product" => vector.product = owned,

@@ -17,7 +17,7 @@ use countersign_testpki::{
 use der::Encode;
 
 const ATTRIBUTE_INCLUSION_PROOF: &str = "1.3.6.1.4.1.32473.2026.2.2";
-const DEMAND: Demands = Demands { inclusion_proof: true };
+const DEMAND: Demands = Demands { inclusion_proof: true, approvals: 0 };
 
 /// A site with a ledger and a token.
 struct Office {

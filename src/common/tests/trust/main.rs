@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod anchors;
+mod approvals;
 mod bundles;
 mod certificate_lists;
 mod inclusion;

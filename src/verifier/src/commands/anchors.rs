@@ -139,9 +139,7 @@ fn described(
         lines.push(("next update by", who));
         lines.extend(update.signers.iter().map(|signer| ("", signer.to_string())));
     }
-    if anchors.demands().inclusion_proof {
-        lines.push(("tokens need", "the proof that they are in the authority's ledger".to_owned()));
-    }
+    lines.extend(report::demands_lines(anchors.demands()));
     lines.extend(file.map(|file| ("file", file.words())));
     page = page.lines(&lines);
     if file.is_some_and(AnchorFile::others_may_write) { page.next(advice::of("CS-8030")) } else { page }

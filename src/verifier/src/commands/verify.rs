@@ -12,7 +12,7 @@ use crate::{
 };
 use countersign::{Machine, MachineFacts, Product, Time};
 use countersign_common::{
-    Anchors, Certificate, Demands, Facts, Lists, NO_LISTS, PathError, Reason, RevocationList, SignedObject, TreeHead,
+    Anchors, Certificate, Facts, Lists, NO_LISTS, PathError, Reason, RevocationList, SignedObject, TreeHead,
     VerifiedRecord, VerifiedToken, VerifiedTokenList,
     bundle::{Bundle, PartKind},
     display_name, oid,
@@ -44,7 +44,7 @@ impl Finding {
 
 pub(super) fn run(plan: &Verify, context: &Context<'_>) -> Result<Report, Error> {
     let roots = certificates(&plan.anchors)?;
-    let anchors = parse_anchors(&roots)?.demanding(Demands { inclusion_proof: plan.inclusion_proof });
+    let anchors = parse_anchors(&roots)?.demanding(plan.demands);
     anchors.certificates()?;
     let content = Brought::read(&plan.file)?;
     let at = plan.at.map_or_else(clock, Ok)?;
@@ -306,6 +306,8 @@ fn role(certificate: &Certificate<'_>) -> &'static str {
         "signs updates of trust anchors"
     } else if has(oid::EKU_LEDGER_SIGNING) {
         "signs heads of the authority's ledger"
+    } else if has(oid::EKU_TOKEN_APPROVAL) {
+        "approves activation tokens"
     } else if has(oid::EKU_PIV_CARD_AUTH) {
         "card authentication, never a holder's"
     } else {

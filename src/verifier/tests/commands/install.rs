@@ -273,7 +273,7 @@ fn what_was_activated_without_a_proof_falls_once_an_update_demands_one() {
         let plain = anchors_update(1, &[(&cast.token_root.certificate, None)], &[&officer], 1, &[&officer]);
         let object = SignedObject::from_der(&plain[0]).unwrap();
         let body = AnchorsUpdate::from_der(object.content()).unwrap();
-        let body = AnchorsUpdate { demands: Some(Demands { inclusion_proof: true }), ..body };
+        let body = AnchorsUpdate { demands: Some(Demands { inclusion_proof: true, approvals: 0 }), ..body };
         anchors_signatures(&body.to_der().unwrap(), &[&officer]).remove(0)
     };
     assert_eq!(check(&mut site), "CS-0002");

@@ -24,7 +24,7 @@ pub(super) fn cases(cast: &Cast) -> Vec<Case> {
     let mut other_attribute = cast.token_cms(der::Encode::to_der(&cast.token_body()).unwrap());
     other_attribute.unsigned = vec![attribute(ATTRIBUTE_TOKEN, std::slice::from_ref(&token))];
     let record = |named: &[u8], carried: &[u8]| cast.record_cms(&cast.challenge(named), carried, &cast.holder).build();
-    let demanding = |case: Case| case.with(|case| case.demand = true);
+    let demanding = |case: Case| case.with(|case| case.demand = Some("inclusion-proof"));
     vec![
         Case::token("proof-not-demanded", "CS-0001", "nothing: a proof that nobody asks for", good.clone()),
         demanding(Case::token("proof-demanded", "CS-0001", "nothing: the proof that is demanded", good.clone())),
