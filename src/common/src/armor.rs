@@ -179,13 +179,32 @@ mod tests {
     }
 
     #[test]
-    fn large_files_are_refused_unread() {
-        assert_eq!(decode_object(&vec![0x30; MAX_FILE_SIZE + 1]), Err(Reason::TooLarge { limit: MAX_FILE_SIZE }));
-        assert_eq!(decode_object(&vec![0x30; MAX_OBJECT_SIZE + 1]), Err(Reason::TooLarge { limit: MAX_OBJECT_SIZE }));
-        assert!(decode_certificates(&vec![b'-'; MAX_FILE_SIZE + 1]).is_err());
-        assert!(decode_certificate_list(&vec![0x30; MAX_LIST_SIZE]).is_ok());
-        assert!(decode_certificate_list(&vec![0x30; MAX_LIST_SIZE + 1]).is_err());
-        assert!(decode_certificate_list(&vec![b'-'; MAX_LIST_SIZE / 8 * 11 + 1]).is_err());
+    fn each_limit_is_the_largest_size_that_is_read() {
+        const LIST_FILE: usize = MAX_LIST_SIZE / 8 * 11;
+        let too_large = |limit| Some(Reason::TooLarge { limit });
+        let object = |size| decode_object(&vec![0x30; size]).err();
+        let objects = |size| decode_objects(&vec![0x30; size]).err();
+        let certificates = |size| decode_certificates(&vec![0x30; size]).err();
+        let list = |size| decode_certificate_list(&vec![0x30; size]).err();
+        for more in [1, 2] {
+            for read in [object, objects] {
+                assert_eq!(read(MAX_OBJECT_SIZE), None);
+                assert_eq!(read(MAX_OBJECT_SIZE + more), too_large(MAX_OBJECT_SIZE));
+                assert_eq!(read(MAX_FILE_SIZE), too_large(MAX_OBJECT_SIZE));
+                assert_eq!(read(MAX_FILE_SIZE + more), too_large(MAX_FILE_SIZE));
+            }
+            assert_eq!(certificates(MAX_FILE_SIZE), None);
+            assert_eq!(certificates(MAX_FILE_SIZE + more), too_large(MAX_FILE_SIZE));
+            assert_eq!(list(MAX_LIST_SIZE), None);
+            assert_eq!(list(MAX_LIST_SIZE + more), too_large(MAX_LIST_SIZE));
+            assert_eq!(list(LIST_FILE), too_large(MAX_LIST_SIZE));
+            assert_eq!(list(LIST_FILE + more), too_large(LIST_FILE));
+        }
+        let several = |count: usize| decode_certificates(encode_certificate(&[0x30, 0]).repeat(count).as_bytes());
+        assert_eq!(several(MAX_CERTIFICATES).map(|list| list.len()), Ok(MAX_CERTIFICATES));
+        for count in [MAX_CERTIFICATES + 1, MAX_CERTIFICATES + 2] {
+            assert_eq!(several(count), Err(Reason::NotPem("more than 32 certificates")));
+        }
     }
 
     #[test]

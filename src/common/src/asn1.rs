@@ -120,8 +120,9 @@ pub(crate) fn read_body<'a, T: Decode<'a, Error = der::Error> + Encode>(
     let body = T::from_der(der).map_err(at)?;
     // Explicit defaults and other second spellings parse, but do not come out the same.
     let again = body.to_der().map_err(at)?;
-    match again.iter().zip(der).position(|(one, other)| one != other) {
-        None if again.len() == der.len() => Ok(body),
-        difference => Err(not_der(difference.unwrap_or(again.len().min(der.len())))),
+    if again == der {
+        return Ok(body);
     }
+    // Two lengths differ in the octets that state them.
+    Err(not_der(again.iter().zip(der).position(|(one, other)| one != other).unwrap_or(0)))
 }

@@ -203,8 +203,57 @@ impl core::fmt::Display for Criterion {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
-    use super::matches;
+    use super::*;
+    use crate::{
+        asn1::Octets,
+        token::{AltNamePattern, AttributePattern},
+    };
+    use der::asn1::{AnyRef, ObjectIdentifier};
+
+    #[test]
+    fn a_user_principal_name_is_a_text_under_its_own_type() {
+        let other_type = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.20.2.4");
+        let text = |kind, tag, form| {
+            let value = AnyRef::new(tag, b"ada@example.com").unwrap();
+            alt_name_text(&GeneralName::OtherName { kind, value }, form)
+        };
+        let (upn, utf8) = (oid::USER_PRINCIPAL_NAME, Tag::Utf8String);
+        let ada = Some("ada@example.com".to_owned());
+        assert_eq!(text(upn, utf8, AltNameForm::UserPrincipalName), ada);
+        assert_eq!(text(upn, Tag::Ia5String, AltNameForm::UserPrincipalName), None);
+        assert_eq!(text(other_type, utf8, AltNameForm::UserPrincipalName), None);
+        assert_eq!(text(upn, utf8, AltNameForm::Rfc822Name), None);
+        let address = GeneralName::Rfc822Name("ada@example.com");
+        assert_eq!(alt_name_text(&address, AltNameForm::Rfc822Name), ada);
+        assert_eq!(alt_name_text(&address, AltNameForm::DnsName), None);
+    }
+
+    #[test]
+    fn criteria_in_words() {
+        let name =
+            |form| Criterion::SubjectAltName(AltNamePattern { form, pattern: "*@example.com".to_owned() }).to_string();
+        let common_name = AttributePattern { attribute: "2.5.4.3".parse().unwrap(), pattern: "Ada *".to_owned() };
+        let usage = "1.3.6.1.5.5.7.3.2".parse().unwrap();
+        let words = [
+            Criterion::Policy("2.16.840.1.101.3.2.1.48.11".parse().unwrap()).to_string(),
+            Criterion::ExtendedKeyUsage(usage).to_string(),
+            Criterion::Subject(common_name).to_string(),
+            name(AltNameForm::Rfc822Name),
+            Criterion::Certificate(Octets([0xab; 32])).to_string(),
+        ];
+        assert_eq!(
+            words,
+            [
+                "certificate policy 2.16.840.1.101.3.2.1.48.11".to_owned(),
+                "extended key usage 1.3.6.1.5.5.7.3.2".to_owned(),
+                "subject attribute 2.5.4.3 like \"Ada *\"".to_owned(),
+                "e-mail address like \"*@example.com\"".to_owned(),
+                format!("the certificate with SHA-256 {}", "ab".repeat(32)),
+            ]
+        );
+    }
 
     #[test]
     fn patterns() {
@@ -218,6 +267,9 @@ mod tests {
             ("a*a", "a", false),
             ("a*b*c", "a-b-b-c", true),
             ("a*b*c", "a-c-b", false),
+            ("a*bc*c", "abc", false),
+            ("a*bc*c", "a-bc-c", true),
+            ("a*bc*bc*c", "a-bc-c", false),
             ("**", "x", true),
             ("*é*", "café au lait", true),
             ("", "", true),

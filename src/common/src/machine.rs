@@ -298,6 +298,21 @@ mod tests {
     }
 
     #[test]
+    fn a_comparison_names_the_components_with_each_result() {
+        let binding = binding(2, None);
+        let recorded = machine(&["d1"], &["m"], &["n1"]).digests(&binding);
+        let present = machine(&["d9"], &["m"], &[]).digests(&binding);
+        let comparison = MachineComparison::new(&binding, &recorded, &present);
+        for (result, kind) in [
+            (ComponentMatch::Differs, ComponentKind::DiskSerial),
+            (ComponentMatch::Matches, ComponentKind::MachineId),
+            (ComponentMatch::Missing, ComponentKind::NetworkAddress),
+        ] {
+            assert_eq!(comparison.those(result), [kind]);
+        }
+    }
+
+    #[test]
     fn a_digest_depends_on_salt_kind_and_value() {
         let salts = [Octets([1; 32]), Octets([2; 32])];
         let one = digest(&salts[0], ComponentKind::Cpu, "x");

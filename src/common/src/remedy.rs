@@ -167,3 +167,83 @@ impl Reason {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::ProductVersion;
+    use countersign_pki::{PathError, Time};
+
+    #[test]
+    fn the_further_an_attempt_came_the_more_its_failure_tells() {
+        let at = Time::from_unix(0);
+        let version = ProductVersion { major: 1, minor: 0, patch: 0 };
+        let path = |kind| PathError { kind, subject: String::new() };
+        let text = String::new;
+        let ranks = [
+            vec![Reason::Licensed],
+            vec![Reason::RenewalDue { since: at }],
+            vec![Reason::TokenOnHold { date: at }, Reason::ListsContradict { issuer: text(), what: "" }],
+            vec![Reason::Expired { valid_until: at, now: at }],
+            vec![
+                Reason::ListMissing { issuer: text() },
+                Reason::ListRollback { issuer: text(), number: 1, newest: 2 },
+                Reason::ListAhead { issuer: text(), number: 2, newest: 1 },
+            ],
+            vec![
+                Reason::NoClock,
+                Reason::ClockBehind { now: at, floor: at },
+                Reason::TooFewComponents { required: 2, missing: Vec::new() },
+            ],
+            vec![
+                Reason::OtherMachine { differing: Vec::new() },
+                Reason::MachineNotListed { listed: 1 },
+                Reason::VirtualMachine { virtualization: text() },
+            ],
+            vec![
+                Reason::VersionNotCovered { version },
+                Reason::VersionNotStated,
+                Reason::OtherEdition { token: text() },
+            ],
+            vec![
+                Reason::TimesDisagree { challenge: at, signature: at },
+                Reason::BeforeToken { activated: at, issued: at },
+                Reason::WindowNotOpen { not_before: at, at },
+                Reason::AnchorRetired { anchor: text(), end: at, at },
+                Reason::WindowClosed { not_after: at, at },
+            ],
+            vec![
+                Reason::Criterion { grant: 1, criterion: text() },
+                Reason::NotDirectlyIssued { grant: 1 },
+                Reason::SlotNotAllowed { grant: 1, slot: crate::Slot::Signature },
+            ],
+            vec![
+                Reason::RoleMixed(""),
+                Reason::NoInclusionProof,
+                Reason::NotInLedger(""),
+                Reason::ApprovalOfAnother,
+                Reason::TooFewApprovals { needed: 2, found: 1 },
+            ],
+            vec![
+                Reason::Holder(path(PathErrorKind::Expired { at, not_after: at })),
+                Reason::Signer(path(PathErrorKind::Expired { at, not_after: at })),
+            ],
+            vec![Reason::NoSuchGrant { grant: 1 }, Reason::AnotherToken],
+            vec![
+                Reason::NeedsNewerVerifier(""),
+                Reason::NewerVersion { version: 2 },
+                Reason::UnknownCriticalExtension(crate::oid::ARC),
+            ],
+            vec![Reason::Holder(path(PathErrorKind::NoPath)), Reason::List(path(PathErrorKind::NoPath))],
+            vec![Reason::StoreUnreadable(text()), Reason::NoAnchors],
+            vec![Reason::BadSignature, Reason::DigestMismatch],
+            vec![Reason::OtherProduct { token: text() }],
+            vec![Reason::NotActivated],
+        ];
+        let ranks: Vec<Vec<u8>> = ranks.iter().map(|group| group.iter().map(Reason::rank).collect()).collect();
+        for group in &ranks {
+            assert!(group.iter().all(|rank| Some(rank) == group.first()), "{ranks:?}");
+        }
+        assert!(ranks.is_sorted_by(|more, less| more.first() > less.first()), "{ranks:?}");
+    }
+}

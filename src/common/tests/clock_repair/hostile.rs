@@ -2,7 +2,7 @@
 
 use crate::{FLOOR, Site, code, time};
 use countersign_common::{
-    ClockRequest, Facts, Lists, RevocationList, SignedObject, Time, VerifiedTokenList, mend,
+    ClockRequest, Facts, Lists, MAX_TIMESTAMP_SIZE, RevocationList, SignedObject, Time, VerifiedTokenList, mend,
     token_list::{RevokedToken, TokenList, TokenRevocation},
 };
 use countersign_testpki::{
@@ -264,10 +264,40 @@ fn members_of_the_stamp_are_held_to_the_profile() {
     assert_eq!(case.members(|m| m[0] = integer(2)), "CS-3505");
     assert_eq!(case.members(|m| drop(m.remove(5))), "CS-3506");
     assert_eq!(case.members(|m| m[2] = sequence(&[&sequence(&[&oid("1.3.14.3.2.26")]), &octets(&[0; 20])])), "CS-1102");
-    assert_eq!(
-        case.members(|m| m[2] = sequence(&[&sequence(&[&oid("2.16.840.1.101.3.4.2.2")]), &octets(&[0; 48])])),
-        "CS-3506"
-    );
+    let imprint = Sha256::digest(case.request.to_der().unwrap());
+    let stamped = |hash: &str, octets_of: &[u8]| {
+        case.members(|m| m[2] = sequence(&[&sequence(&[&oid(hash)]), &octets(octets_of)]))
+    };
+    assert_eq!(stamped("2.16.840.1.101.3.4.2.2", &[0; 48]), "CS-3506");
+    assert_eq!(stamped("2.16.840.1.101.3.4.2.2", &imprint), "CS-3506");
+    assert_eq!(stamped(SHA256, &[0; 32]), "CS-3506");
+    assert_eq!(stamped(SHA256, &imprint), "");
+}
+
+#[test]
+fn the_accuracy_is_told_in_microseconds() {
+    let case = Case::new();
+    let told = |parts: &[&[u8]]| {
+        let mut members = info(&case.request, STAMPED);
+        members.insert(5, sequence(parts));
+        let response = stamp(&members, &case.stamper, |_| {});
+        case.site.mend(&response, &case.request, NOW).unwrap().accuracy
+    };
+    let (milliseconds, microseconds) = (tlv(0x80, &[&[1, 0xf4]]), tlv(0x81, &[&[3, 0xe7]]));
+    assert_eq!(told(&[&integer(2), &milliseconds, &microseconds]), Some(2_500_999));
+    assert_eq!(told(&[&milliseconds]), Some(500_000));
+    assert_eq!(told(&[&microseconds]), Some(999));
+    assert_eq!(told(&[&integer(3)]), Some(3_000_000));
+    assert_eq!(told(&[]), Some(0));
+}
+
+#[test]
+fn a_stamp_has_a_largest_size() {
+    let case = Case::new();
+    assert_ne!(case.judge(&vec![0x30; MAX_TIMESTAMP_SIZE]), "CS-1001");
+    for more in [1, 2] {
+        assert_eq!(case.judge(&vec![0x30; MAX_TIMESTAMP_SIZE + more]), "CS-1001");
+    }
 }
 
 #[test]

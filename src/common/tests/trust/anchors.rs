@@ -1,7 +1,10 @@
 //! Root and key rotation by anchors updates.
 
 use crate::{Site, code};
-use countersign_common::{Anchors, NO_LISTS, SignedObject, VerifiedRecord, VerifiedToken};
+use countersign_common::{
+    Anchors, Extension, NO_LISTS, SignedObject, VerifiedRecord, VerifiedToken,
+    anchors_update::{AnchorsUpdate, MAX_ANCHORS_SIGNERS},
+};
 use countersign_testpki::{
     Identity, Key, Request,
     certificates::{ca, signer_extensions},
@@ -151,4 +154,41 @@ fn damaged_and_foreign_updates_are_refused() {
     assert_eq!(office.follow(&anchors_update(1, &[(b"no certificate", None)], &[one], 1, &[one])), "CS-2001");
     let seventeen: Vec<&Identity> = std::iter::repeat_n(one, 17).collect();
     assert_eq!(office.follow(&anchors_update(1, &office.roots(), &[one], 1, &seventeen)), "CS-1205");
+}
+
+#[test]
+fn as_many_officers_as_the_format_has_room_for_may_sign() {
+    let site = Site::new();
+    let root = &site.cast.token_root;
+    let officers: Vec<_> =
+        (0..MAX_ANCHORS_SIGNERS).map(|number| anchors_signer(&format!("Officer {number}"), root)).collect();
+    let signers: Vec<_> = officers.iter().collect();
+    let mut updates = anchors_update(1, &[(&root.certificate, None)], &signers, 16, &signers);
+    assert_eq!(code(site.anchors().follow(&updates)), "CS-0001");
+    updates.push(updates[0].clone());
+    assert_eq!(code(site.anchors().follow(&updates)), "CS-1205");
+}
+
+#[test]
+fn an_update_is_held_to_its_limits() {
+    let office = Office::new();
+    let [one, two, _] = &office.officers;
+    let objects = anchors_update(1, &office.roots(), &[one, two], 1, &[one]);
+    let object = SignedObject::from_der(&objects[0]).unwrap();
+    let changed = |change: &dyn Fn(&mut AnchorsUpdate<'_>)| {
+        let mut body = AnchorsUpdate::from_der(object.content()).unwrap();
+        change(&mut body);
+        office.follow(&anchors_signatures(&body.to_der().unwrap(), &[one]))
+    };
+    assert_eq!(changed(&|_| {}), "CS-0001");
+    assert_eq!(changed(&|body| body.signers.reverse()), "CS-1205");
+    assert_eq!(changed(&|body| body.signers[1] = body.signers[0]), "CS-1205");
+    assert_eq!(changed(&|body| body.threshold = 3), "CS-1205");
+    let extension = |critical| Extension {
+        id: "1.3.6.1.4.1.32473.7.3".parse().unwrap(),
+        critical,
+        value: der::asn1::OctetString::new([5, 0]).unwrap(),
+    };
+    assert_eq!(changed(&|body| body.extensions = Some(vec![extension(false)])), "CS-0001");
+    assert_eq!(changed(&|body| body.extensions = Some(vec![extension(true)])), "CS-1008");
 }

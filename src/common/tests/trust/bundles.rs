@@ -2,10 +2,13 @@
 
 use crate::{Site, code};
 use countersign_common::{
-    NO_LISTS,
-    bundle::{Bundle, PartKind},
+    MAX_OBJECT_SIZE, NO_LISTS, Reason,
+    bundle::{Bundle, MAX_BUNDLE_SIZE, PartKind},
 };
-use countersign_testpki::trust::{LISTED, bundle, empty_list, list_signer, token_list};
+use countersign_testpki::{
+    der::{sequence, tlv},
+    trust::{LISTED, bundle, empty_list, list_signer, manifest, token_list},
+};
 
 fn example(site: &Site) -> (Vec<u8>, [Vec<u8>; 3]) {
     let parts = [
@@ -105,4 +108,55 @@ fn manifests_outside_their_limits_are_refused() {
     assert_eq!(open(&site, &bundle(&site.list_signer, &many)), "CS-1206");
     let large = vec![0; 1024 * 1024 + 1];
     assert_eq!(open(&site, &bundle(&site.list_signer, &[(PartKind::Token, &large)])), "CS-1001");
+}
+
+#[test]
+fn each_limit_is_the_largest_size_that_is_read() {
+    let site = Site::new();
+    let refusal = |der: &[u8]| Bundle::from_der(der).map(drop).unwrap_err();
+    assert_ne!(refusal(&vec![0; MAX_BUNDLE_SIZE]).code(), "CS-1001");
+    for more in [1, 2] {
+        assert_eq!(refusal(&vec![0; MAX_BUNDLE_SIZE + more]), Reason::TooLarge { limit: MAX_BUNDLE_SIZE });
+    }
+    // A manifest that is one long string: tag and length take five octets.
+    let with_manifest = |size: usize| refusal(&sequence(&[&tlv(4, &[&vec![0; size - 5]]), &sequence(&[])]));
+    assert_ne!(with_manifest(MAX_OBJECT_SIZE).code(), "CS-1001");
+    for more in [1, 2] {
+        assert_eq!(with_manifest(MAX_OBJECT_SIZE + more), Reason::TooLarge { limit: MAX_OBJECT_SIZE });
+    }
+    let with_part = |size: usize| {
+        let part = vec![0; size];
+        Bundle::from_der(&bundle(&site.list_signer, &[(PartKind::Token, &part)])).map(drop)
+    };
+    assert_eq!(with_part(MAX_OBJECT_SIZE), Ok(()));
+    assert_eq!(with_part(MAX_OBJECT_SIZE + 1), Err(Reason::TooLarge { limit: MAX_OBJECT_SIZE }));
+}
+
+#[test]
+fn the_part_that_is_another_is_told_by_its_place() {
+    let site = Site::new();
+    let (der, [certificate, _, token]) = example(&site);
+    let changed = |part: &[u8]| {
+        let place = der.windows(part.len()).position(|octets| octets == part).unwrap();
+        let mut changed = der.clone();
+        *changed.get_mut(place + 9).unwrap() ^= 1;
+        Bundle::from_der(&changed).map(drop)
+    };
+    assert_eq!(changed(&certificate), Err(Reason::BundlePart { number: 1, kind: PartKind::Certificate }));
+    assert_eq!(changed(&token), Err(Reason::BundlePart { number: 3, kind: PartKind::Token }));
+}
+
+#[test]
+fn a_label_is_a_short_line() {
+    let labelled = |label: &str| {
+        let mut manifest = manifest(&[(PartKind::Token, b"token")]);
+        manifest.label = label.to_owned();
+        manifest.check()
+    };
+    for label in ["x", &"x".repeat(256)] {
+        assert_eq!(labelled(label), Ok(()));
+    }
+    for label in ["", &"x".repeat(257), "two\nlines", "\u{202e}backwards"] {
+        assert_eq!(labelled(label), Err(Reason::ManifestField("label")), "{label:?}");
+    }
 }

@@ -9,6 +9,7 @@ mod certificate_lists;
 mod inclusion;
 mod threats;
 mod token_lists;
+mod tokens;
 mod tree_heads;
 
 use countersign_common::{

@@ -2,7 +2,7 @@
 
 use crate::{Site, code};
 use countersign_common::{
-    Challenge, GeneralizedTime, ListKind, ListUsed, NO_LISTS, Octets, Reason, SignedObject, VerifiedToken,
+    Challenge, Extension, GeneralizedTime, ListKind, ListUsed, NO_LISTS, Octets, Reason, SignedObject, VerifiedToken,
     VerifiedTokenList,
     token::ListTerms,
     token_list::{MAX_NUMBER_STEP, TokenList, TokenRevocation},
@@ -13,7 +13,7 @@ use countersign_testpki::{
 };
 use der::{
     Decode, Encode,
-    asn1::{Any, Uint},
+    asn1::{Any, OctetString, Uint},
 };
 use sha2::{Digest, Sha256};
 
@@ -295,4 +295,34 @@ fn a_challenge_names_the_lists_of_the_machine() {
     assert_eq!(challenge.lists, Some(vec![site.used(7, LISTED)]));
     assert_eq!(Challenge::from_der(&challenge.to_der().unwrap()).unwrap(), challenge);
     assert_eq!(challenge.lists.unwrap()[0].this_update, GeneralizedTime(LISTED.parse().unwrap()));
+}
+
+#[test]
+fn a_token_list_is_held_to_its_limits() {
+    let site = Site::new();
+    let verify = |change: fn(&mut TokenList)| {
+        let list = site.list(change);
+        code(VerifiedTokenList::verify(SignedObject::from_der(&list).unwrap(), &site.anchors(), &[]))
+    };
+    assert_eq!(verify(|_| {}), "CS-0001");
+    assert_eq!(
+        verify(|list| {
+            let mut entry = revoked(Octets([9; 16]), TokenRevocation::Unspecified, LISTED);
+            entry.revision = 0;
+            list.revoked = Some(vec![entry]);
+        }),
+        "CS-1204"
+    );
+    fn names(list: &mut TokenList, der: &[u8]) {
+        list.replaces = Some(vec![Any::from_der(der).unwrap()]);
+    }
+    // No name: an empty one, and one of another tag.
+    assert_eq!(verify(|list| names(list, &[0x30, 0])), "CS-1204");
+    assert_eq!(verify(|list| names(list, &[0x31, 11, 0x31, 9, 0x30, 7, 6, 3, 0x55, 4, 3, 0x0c, 0])), "CS-1204");
+    fn extended(list: &mut TokenList, critical: bool) {
+        let id = "1.3.6.1.4.1.32473.7.3".parse().unwrap();
+        list.extensions = Some(vec![Extension { id, critical, value: OctetString::new([5, 0]).unwrap() }]);
+    }
+    assert_eq!(verify(|list| extended(list, false)), "CS-0001");
+    assert_eq!(verify(|list| extended(list, true)), "CS-1008");
 }
