@@ -5,7 +5,10 @@ use crate::support::{
     pki::{Identity, at},
 };
 use countersign_common::{Octets, SignedObject, encode_certificate, encode_object};
-use countersign_testpki::trust::{ProofParts, with_proof};
+use countersign_testpki::{
+    Cast,
+    trust::{ProofParts, approval, approve, approver, with_proof},
+};
 use countersign_verifier::Exit;
 use serde_json::Value;
 
@@ -76,6 +79,39 @@ fn a_token_that_proves_to_be_in_the_ledger() {
         let said = verify(&mut site, &file, &required[..2]).1;
         assert_eq!(said["valid"], true);
         assert_eq!(remark(&said, "ledger").contains("not proven"), code == "CS-3012");
+    }
+}
+
+#[test]
+fn a_token_that_several_officers_approved() {
+    let mut site = Site::new();
+    let cast = Cast::new();
+    let anchors = encode_certificate(&cast.token_root.certificate);
+    site.file("anchors.pem", anchors.as_bytes());
+    let bare = cast.token(|_| {});
+    let body = SignedObject::from_der(&bare).unwrap().content().to_vec();
+    let approved = |names: &[&str]| {
+        let mut token = cast.token_cms(body.clone());
+        let approvals: Vec<_> = names.iter().map(|name| approval(&approver(name, &cast.token_root), &body)).collect();
+        approve(&mut token, &approvals);
+        token.build()
+    };
+    let two = approved(&["Approver One", "Approver Two"]);
+    let required = ["--at", "2026-06-01", "--require-approvals", "2"];
+    let file = site.file("token", &two);
+    for words in [&required[..2], &required] {
+        let said = verify(&mut site, &file, words).1;
+        assert_eq!(said["valid"], true);
+        assert_eq!(said["object"]["approvals"][1]["signer_subject"], "CN=Approver Two,O=Example Organisation");
+        assert_eq!(said["object"]["approvals"][1]["type"], "approval");
+    }
+    let path = site.path("anchors.pem");
+    let text = site.run(&["verify", file.to_str().unwrap(), "--anchors", path.to_str().unwrap()]).output;
+    assert!(text.contains("approved by") && text.contains("CN=Approver Two"), "{text}");
+    for object in [&bare, &approved(&["Approver One"]), &approved(&["Approver One", "Approver One"])] {
+        let file = site.file("token", object);
+        assert_eq!(refused(&mut site, &file, &required), (Exit::Refused, "CS-3013".to_owned()));
+        assert_eq!(verify(&mut site, &file, &required[..2]).1["valid"], true);
     }
 }
 
