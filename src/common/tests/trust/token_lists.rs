@@ -326,3 +326,16 @@ fn a_token_list_is_held_to_its_limits() {
     assert_eq!(verify(|list| extended(list, false)), "CS-0001");
     assert_eq!(verify(|list| extended(list, true)), "CS-1008");
 }
+
+#[test]
+fn a_verdict_tells_of_the_lists_that_were_used() {
+    let site = Site::new();
+    let record = site.cast.record(|_| {}, |_| {}, |_| {});
+    let list = site.list(|list| list.number = 7);
+    let told = site.judge(&record, &site.lists(&[list])).evidence.lists;
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].kind, told[0].number.as_str()), (ListKind::TokenList, "7"));
+    assert_eq!(told[0].issuer, "CN=Example List Signer,O=Example Organisation");
+    assert_eq!(told[0].this_update.to_string(), LISTED);
+    assert!(site.judge(&record, &NO_LISTS).evidence.lists.is_empty());
+}
