@@ -15,8 +15,9 @@ use std::{
 };
 
 /// Documents with commands, how many they have at least, so that none is lost unnoticed, and what they take for granted.
-const DOCUMENTS: [(&str, usize, &str); 8] = [
+const DOCUMENTS: [(&str, usize, &str); 9] = [
     ("README.md", 12, "true"),
+    ("docs/approvals.md", 9, APPROVALS_SETTING),
     ("docs/guide.md", 25, GUIDE_SETTING),
     ("docs/keys.md", 10, "true"),
     ("docs/ledger.md", 9, LEDGER_SETTING),
@@ -45,6 +46,9 @@ const LEDGER_SETTING: &str = r#"
     countersign-authority issue --customer acme --customer-name "Acme Power" --product control-room \
         --activate-within 30d --out acme.token.pem
 "#;
+
+/// An authority.
+const APPROVALS_SETTING: &str = r#"countersign-authority init --organization "Example Works""#;
 
 /// The demonstration PKI with one certificate.
 const PATH_SETTING: &str = r#"
@@ -147,20 +151,25 @@ fn matches(expected: &str, line: &str) -> bool {
 fn stand_ins(folder: &Path) -> PathBuf {
     let programs = folder.join("programs");
     fs::create_dir(&programs).unwrap();
-    let [passphrase, pin, key_pin, ledger] =
-        ["passphrase", "pin", "key-pin", "ledger-passphrase"].map(|name| programs.join(name));
+    let [passphrase, pin, key_pin, ledger, officer] =
+        ["passphrase", "pin", "key-pin", "ledger-passphrase", "officer-passphrase"].map(|name| programs.join(name));
     fs::write(&passphrase, "correct horse battery staple\n").unwrap();
     fs::write(&ledger, "another one for the ledger\n").unwrap();
+    fs::write(&officer, "one of an officer's own\n").unwrap();
     fs::write(&pin, "123456\n").unwrap();
     fs::write(&key_pin, SoftHsm::PIN).unwrap();
     let script = |real: &str, global: &str| {
         format!(
-            "#!/bin/sh\ncase \" $* \" in *' enroll '*|*' activate '*) set -- \"$@\" --pin-fd 8;; esac\n\
-             exec '{real}' {global} \"$@\" 7<'{}' 8<'{}' 9<'{}' 6<'{}'\n",
+            "#!/bin/sh\nmain=7\ncase \" $* \" in\n\
+             *' card enroll '*|*' activate '*) set -- \"$@\" --pin-fd 8;;\n\
+             *' officer enroll '*) set -- \"$@\" --officer-passphrase-fd 5;;\n\
+             *' request approve '*) main=5;;\nesac\n\
+             exec '{real}' {global} \"$@\" 7<'{}' 8<'{}' 9<'{}' 6<'{}' 5<'{}'\n",
             passphrase.display(),
             pin.display(),
             key_pin.display(),
-            ledger.display()
+            ledger.display(),
+            officer.display()
         )
     };
     // A recorded machine, since the one that runs the tests may have nothing to be recognised by.
@@ -170,7 +179,7 @@ fn stand_ins(folder: &Path) -> PathBuf {
             "countersign-authority",
             script(
                 env!("CARGO_BIN_EXE_countersign-authority"),
-                "--passphrase-fd 7 --key-pin-fd 9 --ledger-passphrase-fd 6",
+                "--passphrase-fd $main --key-pin-fd 9 --ledger-passphrase-fd 6",
             ),
         ),
         ("countersign-verifier", script(env!("CARGO_BIN_EXE_countersign-verifier"), &machine)),

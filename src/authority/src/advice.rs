@@ -24,9 +24,7 @@ impl Error {
             Self::NotSignedYet { .. } => {
                 "have the ledger signer sign the tree first: countersign-authority ledger sign --out FILE".to_owned()
             }
-            Self::SecretsSame => {
-                "choose another one, which those who issue do not know; nothing was written".to_owned()
-            }
+            Self::SecretsSame => "choose another one, which nobody else knows; nothing was written".to_owned(),
             Self::FileExists(_) => "nothing is overwritten: name another file, or move this one away".to_owned(),
             Self::File { fault, .. } => match fault.kind() {
                 std::io::ErrorKind::NotFound => "check the spelling, and that the folder exists".to_owned(),
@@ -47,7 +45,7 @@ impl Error {
                 format!("open it for the command, as in {number}< FILE or {number}<<< …")
             }
             Self::WrongPassphrase => {
-                "type it again; it was given at init, and the ledger signer has one of its own".to_owned()
+                "type it again; it was given at init; the ledger signer and each officer have their own".to_owned()
             }
             Self::WeakPassphrase => "choose at least 8 characters; several random words do well".to_owned(),
             Self::PassphrasesDiffer => "start again; nothing was written".to_owned(),
@@ -89,8 +87,28 @@ impl Error {
                 "find out who signed that token: if its signer is compromised, revoke it with --standing".to_owned()
             }
             Self::UpdatesDiffer(_) => "keep one file for each update".to_owned(),
-            Self::SignedAlready(_) => "have another officer sign it".to_owned(),
+            Self::SignedAlready(_) => "have another officer do it".to_owned(),
             Self::OwnRootMissing => "renew the token root first, so that the next one can take over".to_owned(),
+            Self::NotRequestedHere(_) => {
+                "make the request with this authority: countersign-authority request make".to_owned()
+            }
+            Self::IssuedAlready(_) => {
+                "nothing is left to do: countersign-authority ledger show ID --export FILE writes the token".to_owned()
+            }
+            Self::NeedsApprovals(_) => {
+                "ask for it with the same arguments, and have it approved: countersign-authority request make"
+                    .to_owned()
+            }
+            Self::RequestFile { .. } => "get the file again from whoever made the request".to_owned(),
+            Self::ApproverRevoked(_) | Self::RequestOvertaken(_) => {
+                "ask for the token again, and have it approved anew: countersign-authority request make".to_owned()
+            }
+            Self::Object { reason: countersign_common::Reason::TooFewApprovals { .. }, .. } => {
+                "have another officer approve it: countersign-authority request approve FILE".to_owned()
+            }
+            Self::Object { reason: countersign_common::Reason::Approval { .. }, .. } => {
+                "ask for the token again, and have it approved by officers of this authority".to_owned()
+            }
             Self::Object { reason, .. } => match reason.remedy() {
                 countersign_common::Remedy::UpgradeVerifier => "install a later release of this program".to_owned(),
                 _ => "get the file again from where it came; a token is issued anew in a moment".to_owned(),

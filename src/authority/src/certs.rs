@@ -1,4 +1,4 @@
-//! Making certificates (RFC 5280): the two roots, the signers and the holders.
+//! Making certificates (RFC 5280): the two roots, the signers, the approvers and the holders.
 //!
 //! The certificate is assembled here and its digest is signed by a [`SigningKey`], wherever that key may live.
 
@@ -56,6 +56,8 @@ pub(crate) enum Role {
     AnchorsSigner,
     /// Signs heads of the ledger's tree.
     LedgerSigner,
+    /// Approves tokens.
+    Approver,
     /// Signs activation challenges, with an e-mail address where one was given.
     Holder { email: Option<String> },
 }
@@ -68,6 +70,7 @@ impl Role {
             Self::ListSigner => Some(oid::EKU_LIST_SIGNING),
             Self::AnchorsSigner => Some(oid::EKU_ANCHORS_SIGNING),
             Self::LedgerSigner => Some(oid::EKU_LEDGER_SIGNING),
+            Self::Approver => Some(oid::EKU_TOKEN_APPROVAL),
             Self::TokenRoot | Self::HolderRoot | Self::Holder { .. } => None,
         }
     }
@@ -184,7 +187,7 @@ impl BuilderProfile for Profile {
         let mut extensions = Extensions(Vec::new());
         let usages = match self.role {
             Role::TokenRoot | Role::HolderRoot => KeyUsages::KeyCertSign | KeyUsages::CRLSign,
-            Role::TokenSigner | Role::ListSigner | Role::AnchorsSigner | Role::LedgerSigner => {
+            Role::TokenSigner | Role::ListSigner | Role::AnchorsSigner | Role::LedgerSigner | Role::Approver => {
                 KeyUsages::DigitalSignature.into()
             }
             Role::Holder { .. } => KeyUsages::DigitalSignature | KeyUsages::NonRepudiation,

@@ -130,7 +130,7 @@ pub enum Error {
         /// How many entries the last head covers.
         size: u64,
     },
-    /// The ledger signer's key was to be opened by the secret that opens other keys.
+    /// A key was to be opened by the secret that opens the keys of somebody else.
     SecretsSame,
     /// The ledger has no such entry.
     NoEntry(String),
@@ -170,8 +170,25 @@ pub enum Error {
     },
     /// The objects of an anchors update are not signatures over one body.
     UpdatesDiffer(PathBuf),
-    /// The key has signed the update already.
+    /// The person has signed the update, or approved the request, already.
     SignedAlready(String),
+    /// The ledger does not know of the request.
+    NotRequestedHere(String),
+    /// The token of the request was issued already, or one that follows it.
+    IssuedAlready(String),
+    /// Officers have to approve the token first.
+    NeedsApprovals(u8),
+    /// A file of a request cannot be used.
+    RequestFile {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        fault: String,
+    },
+    /// The certificate of somebody who approved was revoked.
+    ApproverRevoked(String),
+    /// The ledger has something else by now than the request says.
+    RequestOvertaken(&'static str),
     /// The update would leave the authority without its own token root.
     OwnRootMissing,
     /// The file is not one of our objects.
@@ -235,7 +252,7 @@ impl Error {
         ("CS-7024", "passphrases differ"),
         ("CS-7025", "key file damaged"),
         ("CS-7026", "key and certificate do not belong together"),
-        ("CS-7027", "ledger signer opened by the secret of other keys"),
+        ("CS-7027", "key opened by the secret of somebody else's keys"),
         ("CS-7030", "no random numbers"),
         ("CS-7031", "clock cannot be right"),
         ("CS-7032", "cannot be encoded"),
@@ -261,8 +278,14 @@ impl Error {
         ("CS-7062", "card gave back another certificate"),
         ("CS-7070", "record under a token that the ledger does not have"),
         ("CS-7071", "signatures over different anchors updates"),
-        ("CS-7072", "anchors update signed by this key already"),
+        ("CS-7072", "signed by this person already"),
         ("CS-7073", "anchors update without the authority's own root"),
+        ("CS-7074", "token was not requested here"),
+        ("CS-7075", "token of the request issued already"),
+        ("CS-7076", "token needs approvals"),
+        ("CS-7077", "token request cannot be used"),
+        ("CS-7078", "approver revoked"),
+        ("CS-7079", "token request overtaken by the ledger"),
     ];
 
     /// The stable code.
@@ -321,6 +344,12 @@ impl Error {
             Self::UpdatesDiffer(_) => "CS-7071",
             Self::SignedAlready(_) => "CS-7072",
             Self::OwnRootMissing => "CS-7073",
+            Self::NotRequestedHere(_) => "CS-7074",
+            Self::IssuedAlready(_) => "CS-7075",
+            Self::NeedsApprovals(_) => "CS-7076",
+            Self::RequestFile { .. } => "CS-7077",
+            Self::ApproverRevoked(_) => "CS-7078",
+            Self::RequestOvertaken(_) => "CS-7079",
         }
     }
 
@@ -342,6 +371,12 @@ impl Error {
             | Self::NotSignedYet { .. }
             | Self::NotTheSignedTree { .. }
             | Self::OwnRootMissing
+            | Self::NotRequestedHere(_)
+            | Self::IssuedAlready(_)
+            | Self::NeedsApprovals(_)
+            | Self::RequestFile { .. }
+            | Self::ApproverRevoked(_)
+            | Self::RequestOvertaken(_)
             | Self::SecretsSame
             | Self::PrivateKey(_)
             | Self::RevokedAlready(_)
@@ -406,7 +441,7 @@ impl fmt::Display for Error {
                 write!(f, "entry {entry} of the ledger: the last head that was signed covers {size} entries")
             }
             Self::KeptHead { number, reason } => write!(f, "tree head {number} of the ledger: {reason}"),
-            Self::SecretsSame => f.write_str("the ledger signer's key would be opened by the secret of other keys"),
+            Self::SecretsSame => f.write_str("the key would be opened by the secret of somebody else's keys"),
             Self::NoEntry(id) => write!(f, "the ledger has no entry {id}"),
             Self::Ambiguous(id) => write!(f, "several things begin with {id}"),
             Self::NotIssuedHere(subject) => write!(f, "no root of this authority issued the certificate of {subject}"),
@@ -433,7 +468,18 @@ impl fmt::Display for Error {
                 write!(f, "{} is under the token {id}, which this ledger does not have", path.display())
             }
             Self::UpdatesDiffer(path) => write!(f, "{} holds signatures over different updates", path.display()),
-            Self::SignedAlready(subject) => write!(f, "{subject} has signed this update already"),
+            Self::SignedAlready(subject) => write!(f, "{subject} has signed this already"),
+            Self::NotRequestedHere(id) => write!(f, "the ledger has no request for the token {id} as it stands there"),
+            Self::IssuedAlready(id) => write!(f, "the token {id} of this request was issued already"),
+            Self::NeedsApprovals(1) => f.write_str("the token needs the approval of 1 person"),
+            Self::NeedsApprovals(needed) => write!(f, "the token needs the approval of {needed} persons"),
+            Self::RequestFile { path, fault } => {
+                write!(f, "{} is no request that can be used: {fault}", path.display())
+            }
+            Self::ApproverRevoked(subject) => write!(f, "{subject} approved the token, and is revoked"),
+            Self::RequestOvertaken(what) => {
+                write!(f, "the {what} in the request is not the one that the ledger has now")
+            }
             Self::OwnRootMissing => f.write_str("the update leaves out this authority's own token root"),
             Self::Object { path, reason } => write!(f, "{}: {reason}", path.display()),
             Self::PrivateKey(path) => write!(f, "{} holds a private key", path.display()),

@@ -354,9 +354,9 @@ impl Home {
         Signer::new(certificate, key)
     }
 
-    /// Refuses to put a key of a role where the other custodian has keys in use: one PIN would open both.
-    pub(crate) fn check_custody(&self, role: Role, at: &KeyPlace, keyring: &mut Keyring) -> Result<(), Error> {
-        let others = Role::ALL.into_iter().filter(|other| other.custodian() != role.custodian());
+    /// Refuses to put a key of a custodian where another one has keys in use: one PIN would open both.
+    pub(crate) fn check_custody(&self, of: Custodian, at: &KeyPlace, keyring: &mut Keyring) -> Result<(), Error> {
+        let others = Role::ALL.into_iter().filter(|other| other.custodian() != of);
         let references = others.map(|other| self.path.join(other.reference_file(self.place(other))));
         let references: Vec<_> = references.filter(|file| file.exists()).collect();
         keyring.check_alone(at, &references)

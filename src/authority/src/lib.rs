@@ -30,6 +30,7 @@ mod prompt;
 mod random;
 mod receipts;
 mod register;
+mod request;
 pub mod words;
 
 pub use document::Place;

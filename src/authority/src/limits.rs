@@ -12,7 +12,7 @@ use crate::{
     words::Interval,
 };
 use core::{fmt, str::FromStr};
-use countersign_common::{Token, is_identifier};
+use countersign_common::{MAX_APPROVALS, Token, is_identifier};
 use countersign_report::interval;
 use serde::Deserialize;
 use std::{collections::BTreeMap, io::ErrorKind, path::Path};
@@ -64,6 +64,8 @@ struct Table {
     #[serde(deserialize_with = "optional")]
     validity: Option<Interval>,
     seats: Option<u32>,
+    /// The least number of approvals, not the most.
+    approvals: Option<u8>,
     any_machine: Option<bool>,
     virtual_machines: Option<bool>,
 }
@@ -125,12 +127,19 @@ impl Limits {
         let findings = |faults: Vec<document::Fault>| faults.into_iter().map(fault).collect::<Vec<_>>();
         let (document, places) = document::parse::<Document>(path, text).map_err(findings)?;
         let wrong = document.customers.keys().filter(|id| !is_identifier(id));
-        let wrong: Vec<_> = wrong
+        let mut wrong: Vec<_> = wrong
             .map(|id| {
                 let fault = format!("{id:?} is no customer; expected the identifier, not the name");
                 (places.of(&["customers", id]), fault)
             })
             .collect();
+        let tables = document.customers.iter().map(|(id, table)| (vec!["customers", id.as_str(), "approvals"], table));
+        let officers =
+            document.officers.iter().map(|(name, table)| (vec!["officers", name.as_str(), "approvals"], table));
+        let all = core::iter::once((vec!["limits", "approvals"], &document.limits)).chain(tables).chain(officers);
+        let too_many = all.filter(|(_, table)| table.approvals.is_some_and(|approvals| approvals > MAX_APPROVALS));
+        let fault = format!("more approvals than a token carries; expected 0 to {MAX_APPROVALS}");
+        wrong.extend(too_many.map(|(path, _)| (places.of(&path), fault.clone())));
         if wrong.is_empty() { Ok(Self { document, places, officer }) } else { Err(findings(wrong)) }
     }
 
@@ -142,6 +151,15 @@ impl Limits {
     /// Whose limits count besides.
     pub(crate) fn officer(&self) -> &str {
         &self.officer
+    }
+
+    /// How many officers have to approve a token at least.
+    pub(crate) fn approvals(&self, token: &Token) -> u8 {
+        let Document { limits, customers, officers, .. } = &self.document;
+        let own = customers.get(&token.customer.id).and_then(|table| table.approvals);
+        let general = own.or(limits.approvals).unwrap_or_default();
+        let personal = officers.get(&self.officer).and_then(|table| table.approvals).unwrap_or_default();
+        general.max(personal)
     }
 
     /// Where a token goes beyond what may be issued.
@@ -201,6 +219,7 @@ impl Table {
             window: self.window.or(other.window),
             validity: self.validity.or(other.validity),
             seats: self.seats.or(other.seats),
+            approvals: self.approvals.or(other.approvals),
             any_machine: self.any_machine.or(other.any_machine),
             virtual_machines: self.virtual_machines.or(other.virtual_machines),
         }
@@ -294,6 +313,20 @@ mod tests {
         let acme = customers["acme"].over(&limits);
         assert_eq!((acme.seats, acme.any_machine), (Some(40), Some(false)));
         assert_eq!(officers["ada"].window, Some(Interval(14 * 86_400)));
+    }
+
+    #[test]
+    fn no_more_approvals_than_a_token_carries() {
+        let parse = |text: &str| Limits::parse(Path::new("limits.toml"), text, "ada".to_owned());
+        for (text, line) in [
+            ("[limits]\napprovals = 9\n", 2),
+            ("[limits]\napprovals = 8\n[customers.acme]\napprovals = 9\n", 4),
+            ("[officers.ada]\napprovals = 10\n", 2),
+        ] {
+            let findings = parse(text).unwrap_err();
+            let place = findings[0].place.as_ref().and_then(|place| place.position);
+            assert_eq!(place.map(|(line, _)| line), Some(line), "{text}");
+        }
     }
 
     #[test]

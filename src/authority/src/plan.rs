@@ -47,6 +47,8 @@ pub(crate) struct IssuePlan {
     pub(crate) out: Option<PathBuf>,
     pub(crate) dry_run: bool,
     pub(crate) for_newer_verifier: bool,
+    /// How many officers have to approve it, as the profile says.
+    pub(crate) approvals: u8,
     product: ProductTerms,
     window: Window,
     grants: Vec<Grant>,
@@ -108,6 +110,7 @@ impl IssuePlan {
             out,
             dry_run,
             for_newer_verifier,
+            approvals: profile.approvals.unwrap_or_default(),
             product,
             window: window(&profile, now)?,
             grants: grants(&profile, holder_root)?,

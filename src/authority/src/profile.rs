@@ -9,7 +9,7 @@ use crate::{
     words::{Anchor, Component, CriterionText, DerText, Interval, OidText, Tpm, last_second},
 };
 use core::{fmt::Display, str::FromStr};
-use countersign_common::{Time, token::ProductVersion};
+use countersign_common::{MAX_APPROVALS, Time, token::ProductVersion};
 use serde::{Deserialize, Deserializer, de};
 use std::{
     collections::BTreeMap,
@@ -24,6 +24,7 @@ const MAX_PROFILE: usize = 1024 * 1024;
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(crate) struct Profile {
     pub(crate) seats: Option<u32>,
+    pub(crate) approvals: Option<u8>,
     pub(crate) customer: CustomerTable,
     pub(crate) product: ProductTable,
     pub(crate) window: WindowTable,
@@ -219,6 +220,8 @@ impl Profile {
             refuse(renewal.0 >= validity.0, &["terms", "renew-after"], fault.to_owned());
         }
         refuse(self.seats == Some(0), &["seats"], "no seats at all; expected 1 or more, or no such key".to_owned());
+        let too_many = self.approvals.is_some_and(|approvals| approvals > MAX_APPROVALS);
+        refuse(too_many, &["approvals"], format!("more approvals than a token carries; expected 0 to {MAX_APPROVALS}"));
         for (index, grant) in self.grants.iter().enumerate() {
             let number = self.grant_number(index);
             let twice = (0..index).any(|earlier| self.grant_number(earlier) == number);
@@ -348,6 +351,7 @@ mod tests {
             ("[product]\nbelow = \"2\"\nfrom = \"2.0\"\n", 2, "below 2.0.0"),
             ("[terms]\nrenew-after = \"30d\"\nvalidity = \"30d\"\n", 2, "less than the validity"),
             ("seats = 0\n", 1, "1 or more"),
+            ("\napprovals = 9\n", 2, "0 to 8"),
             ("[[grants]]\n[[grants]]\nnumber = 1\n", 3, "grant 1 already"),
             ("[binding]\ncomponents = [\n  \"cpu\",\n  \"cpu:mandatory\",\n]\n", 4, "cpu"),
             ("[binding]\nrequired = 3\ncomponents = [\"cpu\", \"disk-serial\"]\n", 2, "1 to 2"),
@@ -454,6 +458,7 @@ mod tests {
         for text in [
             example(),
             "",
+            "approvals = 2",
             "[terms]\ngrace = \"1y 6months\"\nnotification = \"90min\"\n\
              clock-repair = { timestamp-anchors = [\"tsa.pem\"], two-holders = true }\n",
             "[window]\nfrom = \"2026-12-01T08:00:00Z\"\nuntil = \"2026-12-31\"\n",
@@ -474,6 +479,7 @@ mod tests {
         for text in [
             "seats = 0",
             "seats = \"5\"",
+            "approvals = 9",
             "sets = 5",
             "customer = \"acme\"",
             "[customer]\nnmae = \"x\"",

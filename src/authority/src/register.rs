@@ -63,7 +63,7 @@ pub(crate) fn founding_certificates(entry: &Body) -> Vec<(Role, &str)> {
 pub(crate) struct KnownCertificate {
     pub(crate) digest: String,
     pub(crate) der: Vec<u8>,
-    /// Its role and the place among those of the role, counted from 1; nothing for a holder.
+    /// Its role and the place among those of the role, counted from 1; nothing for holders and approvers.
     pub(crate) role: Option<(Role, usize)>,
 }
 
@@ -138,7 +138,7 @@ impl Register {
                     self.know(octets(der)?, Some(role));
                 }
             }
-            Body::BundleMade { .. } => {}
+            Body::BundleMade { .. } | Body::TokenApproved { .. } | Body::TokenRequested { .. } => {}
             Body::CertificateListIssued { issuer, number, base: None, next_update, list, .. } => {
                 let next_update = time(&next_update)?;
                 let der = octets(&list)?;
@@ -162,7 +162,9 @@ impl Register {
                 self.revoked_certificates.insert(digest, revoked);
                 self.last_change = sequence;
             }
-            Body::HolderEnrolled { certificate, .. } => self.know(octets(&certificate)?, None),
+            Body::HolderEnrolled { certificate, .. } | Body::OfficerEnrolled { certificate, .. } => {
+                self.know(octets(&certificate)?, None);
+            }
             Body::RecordReceived { digest, holder, .. } => {
                 self.note_received(digest, holder, sequence);
             }
@@ -200,10 +202,7 @@ impl Register {
 
     /// What the anchors in force demand of tokens.
     pub(crate) fn demands(&self) -> Result<Demands, Error> {
-        let Some(der) = self.adopted.last() else { return Ok(Demands::default()) };
-        let object = SignedObject::from_der(der).map_err(Error::Verification)?;
-        let update = AnchorsUpdate::from_der(object.content()).map_err(Error::Verification)?;
-        Ok(update.demands.unwrap_or_default())
+        self.adopted.last().map_or_else(|| Ok(Demands::default()), |der| demands_of(der))
     }
 
     /// The certificates of a role, the first one first.
@@ -265,6 +264,13 @@ impl Register {
     pub(crate) fn is_current(&self, list: &IssuedList, now: Time) -> bool {
         list.sequence > self.last_change && now <= list.next_update
     }
+}
+
+/// What an anchors update demands of tokens; given is the DER of one of its objects.
+pub(crate) fn demands_of(der: &[u8]) -> Result<Demands, Error> {
+    let object = SignedObject::from_der(der).map_err(Error::Verification)?;
+    let update = AnchorsUpdate::from_der(object.content()).map_err(Error::Verification)?;
+    Ok(update.demands.unwrap_or_default())
 }
 
 /// The number and date of what follows a list. The clock must not have fallen behind it: number and date rise together.

@@ -89,7 +89,7 @@ pub fn anchors_update_lines(update: &AnchorsUpdate<'_>) -> Vec<Line> {
 /// What anchors demand of tokens, in plain words; nothing where they demand nothing.
 pub fn demands_lines(demands: Demands) -> Vec<Line> {
     let approvals = (demands.approvals > 0).then(|| format!("the approval of {} persons", demands.approvals));
-    let proof = demands.inclusion_proof.then(|| "the proof that they are in the authority's ledger".to_owned());
+    let proof = demands.inclusion_proof.then(|| "the proof that they are in the ledger".to_owned());
     approvals.into_iter().chain(proof).map(|what| ("tokens need", what)).collect()
 }
 

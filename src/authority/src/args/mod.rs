@@ -1,10 +1,12 @@
 //! What can be typed: data only. The plan decides what it means.
 
+mod approval;
 mod ledger;
 mod profile;
 mod revocation;
 mod rotation;
 
+pub use approval::{OfficerCommand, OfficerEnroll, RequestApprove, RequestCommand, RequestIssue};
 pub use ledger::LedgerCommand;
 pub use profile::ProfileCommand;
 pub use revocation::{Bundle, Crl, LiftKind, ReceiptsCommand, RevokeCertificate, RevokeCommand, RevokeToken};
@@ -69,6 +71,18 @@ pub enum Command {
     Renew(Renew),
     /// Issue an activation token.
     Issue(Box<Issue>),
+    /// Tokens that officers have to approve before they are issued.
+    Request {
+        /// What to do.
+        #[command(subcommand)]
+        command: RequestCommand,
+    },
+    /// Officers who approve tokens.
+    Officer {
+        /// What to do.
+        #[command(subcommand)]
+        command: OfficerCommand,
+    },
     /// The terms of tokens in files, and the limits of what may be issued.
     Profile {
         /// What to do.
@@ -254,7 +268,8 @@ pub struct Issue {
     /// Take the terms from this TOML file; flags override it.
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
-    /// Where the token goes; the file must not exist [default: PRODUCT-ID.token.pem].
+    /// Where the token or the request for it goes; the file must not exist
+    /// [default: PRODUCT-ID.token.pem, or PRODUCT-ID.request.pem].
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Say in plain words what the token would allow, and show its members; sign and write nothing.

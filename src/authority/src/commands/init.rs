@@ -73,7 +73,7 @@ pub(super) fn run(arguments: Init, context: &mut Context<'_>) -> Result<Answer, 
         (Role::AnchorsSigner, &anchors_signer),
         (Role::LedgerSigner, &ledger_signer),
     ] {
-        verify_signer(role, signer.certificate(), token_root.certificate(), now)?;
+        verify_signer(&role.certified_as(), signer.certificate(), token_root.certificate(), now)?;
     }
     verify_roots(&token_root, &holder_root, &token_signer, now)?;
 
@@ -193,11 +193,11 @@ pub(super) fn certify_signer(
 }
 
 /// What the verifiers will ask of a signer's certificate, asked now.
-pub(super) fn verify_signer(role: Role, certificate: &[u8], root: &[u8], now: Time) -> Result<(), Error> {
+pub(super) fn verify_signer(role: &certs::Role, certificate: &[u8], root: &[u8], now: Time) -> Result<(), Error> {
     let refused = |error| Error::Verification(Reason::Signer(error));
     let root = [Certificate::from_der(root).map_err(refused)?];
     let signer = Certificate::from_der(certificate).map_err(refused)?;
-    let usage = role.certified_as().extended_key_usage();
+    let usage = role.extended_key_usage();
     let rules = PathRules { extended_key_usage: usage, signing: true, ..PathRules::at(now) };
     validate_path(&signer, &[], &root, &rules, &mut Budget::default()).map_err(refused)?;
     Ok(())
@@ -208,7 +208,7 @@ fn verify_roots(token_root: &Signer, holder_root: &Signer, signer: &Signer, now:
     for root in [token_root, holder_root] {
         verify_root(root.certificate(), now)?;
     }
-    match verify_signer(Role::TokenSigner, signer.certificate(), holder_root.certificate(), now) {
+    match verify_signer(&certs::Role::TokenSigner, signer.certificate(), holder_root.certificate(), now) {
         Ok(()) => Err(Error::NotWhatWasMeant),
         Err(_) => Ok(()),
     }

@@ -4,10 +4,11 @@ use super::{Answer, Context};
 use crate::{
     args::Issue,
     clock,
-    cms::{self, sign_object},
+    cms::{self, sign_token},
     error::Error,
     files::NewFile,
     home::{Home, Role},
+    keys::Signer,
     ledger::{Body, CustomerRow, Writing},
     limits::Limits,
     lint::{Circumstances, Finding, lint},
@@ -17,58 +18,172 @@ use crate::{
     words::{digest, to_hex},
 };
 use countersign_common::{
-    Certificate, NO_LISTS, Octets, Reason, SignedObject, Time, Token, VerifiedToken, encode_object, oid,
+    Approval, Certificate, Demands, NO_LISTS, Octets, Reason, SignedObject, Time, Token, VerifiedToken, encode_object,
 };
 use der::Encode;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(super) fn run(arguments: Issue, context: &mut Context<'_>) -> Result<Answer, Error> {
     let home = Home::open(&context.global.home)?;
-    let now = clock::now()?;
-    let certificates = Certificates::read(&home)?;
-    let limits = Limits::read(home.path())?;
-    let profile = arguments.profile.as_deref().map_or_else(|| Ok(Profile::default()), Profile::read)?;
-    let plan = IssuePlan::new(profile, arguments, limits.defaults(), now, &certificates.holder_root)?;
-    let new_id = Octets(random::octets()?);
-    let new_salt = Octets(random::octets()?);
+    let asked = Asked::new(arguments, &home)?;
     let mut ledger = home.ledger()?;
 
     // Everything but the signature, so that nobody types a secret in vain.
-    let writing = ledger.begin()?;
-    let identity = identify(&plan, &writing, new_id, new_salt)?;
-    if writing.is_revoked(&digest(&certificates.token_signer))? {
-        return Err(Error::SignerRevoked(Role::TokenSigner.slug()));
+    let draft = asked.draft(&ledger.begin()?)?;
+    if asked.plan.dry_run {
+        return Ok(dry_run(&draft, asked.limits.officer()));
     }
-    let draft = plan.body(&identity);
-    let findings = check(&draft, &plan, &certificates, &limits, &writing, now)?;
-    drop(writing);
-    if plan.dry_run {
-        return Ok(dry_run(&draft, limits.officer(), findings));
-    }
-    let path = plan.out.clone().unwrap_or_else(|| default_path(&plan, &identity));
+    draft.without_approvals()?;
+    let path = asked.plan.out.clone().unwrap_or_else(|| default_path(&draft.body, "token"));
     let file = NewFile::reserve(&path)?;
     let signer = home.signer(Role::TokenSigner, &mut context.keyring)?;
-    // Typing took its time.
-    let now = clock::now()?;
 
     // From here on nobody else writes to the ledger: revision and salt cannot change any more.
     let writing = ledger.begin()?;
-    let identity = identify(&plan, &writing, new_id, new_salt)?;
-    let body = plan.body(&identity);
-    let findings = check(&body, &plan, &certificates, &limits, &writing, now)?;
-    let object = sign_object(oid::CONTENT_TOKEN, &body.to_der()?, &signer, now)?;
-    verify(&object, &body, &plan, &certificates.anchors)?;
-    let sequence = record(&writing, &body, &object, &certificates, now)?;
-    writing.commit()?;
-    file.finish(encode_object(&object).as_bytes())?;
+    let draft = asked.draft(&writing)?;
+    draft.without_approvals()?;
+    let issuing = Issuing {
+        body: &draft.body,
+        approvals: &[],
+        needed: 0,
+        certificates: &asked.certificates,
+        for_newer_verifier: asked.plan.for_newer_verifier,
+    };
+    issuing.issue(writing, &signer, file, &path, draft.findings)
+}
 
-    Ok(answer(&path, &body, &object, sequence, findings))
+/// What was asked for, with all that it is held against but the ledger.
+pub(super) struct Asked {
+    pub(super) plan: IssuePlan,
+    pub(super) limits: Limits,
+    certificates: Certificates,
+    new_id: Octets<16>,
+    new_salt: Octets<32>,
+}
+
+/// A token that may be signed, as far as lint and limits go.
+pub(super) struct Draft {
+    pub(super) body: Token,
+    pub(super) findings: Vec<Finding>,
+    /// How many persons have to approve it.
+    pub(super) needed: u8,
+}
+
+impl Asked {
+    pub(super) fn new(arguments: Issue, home: &Home) -> Result<Self, Error> {
+        let now = clock::now()?;
+        let certificates = Certificates::read(home)?;
+        let limits = Limits::read(home.path())?;
+        let profile = arguments.profile.as_deref().map_or_else(|| Ok(Profile::default()), Profile::read)?;
+        let plan = IssuePlan::new(profile, arguments, limits.defaults(), now, &certificates.holder_root)?;
+        let (new_id, new_salt) = (Octets(random::octets()?), Octets(random::octets()?));
+        Ok(Self { plan, limits, certificates, new_id, new_salt })
+    }
+
+    /// The token as the ledger has it now.
+    pub(super) fn draft(&self, writing: &Writing<'_>) -> Result<Draft, Error> {
+        let identity = identify(&self.plan, writing, self.new_id, self.new_salt)?;
+        self.certificates.check_signer(writing)?;
+        let body = self.plan.body(&identity);
+        let newer = self.plan.for_newer_verifier;
+        let findings = check(&body, newer, &self.certificates, &self.limits, writing, clock::now()?)?;
+        let stated = self.plan.approvals.max(self.limits.approvals(&body));
+        let needed = stated.max(writing.approvals_demanded()?);
+        Ok(Draft { body, findings, needed })
+    }
+}
+
+impl Draft {
+    fn without_approvals(&self) -> Result<(), Error> {
+        if self.needed == 0 { Ok(()) } else { Err(Error::NeedsApprovals(self.needed)) }
+    }
+}
+
+/// A token that is to be signed and entered into the ledger.
+pub(super) struct Issuing<'a> {
+    pub(super) body: &'a Token,
+    /// DER of the approvals, which verify.
+    pub(super) approvals: &'a [Vec<u8>],
+    /// How many persons have to have approved it.
+    pub(super) needed: u8,
+    pub(super) certificates: &'a Certificates,
+    pub(super) for_newer_verifier: bool,
+}
+
+impl Issuing<'_> {
+    /// Signs, distrusts, records, and only then writes.
+    pub(super) fn issue(
+        &self,
+        writing: Writing<'_>,
+        signer: &Signer,
+        file: NewFile,
+        path: &Path,
+        findings: Vec<Finding>,
+    ) -> Result<Answer, Error> {
+        let now = clock::now()?;
+        let object = sign_token(&self.body.to_der()?, self.approvals, signer, now)?;
+        self.verify(&object)?;
+        let sequence = self.record(&writing, &object, now)?;
+        writing.commit()?;
+        file.finish(encode_object(&object).as_bytes())?;
+        answer(path, self.body, &object, sequence, findings)
+    }
+
+    /// Distrusts what was signed: it must read again, verify under the own anchor, and say what was meant.
+    fn verify(&self, object: &[u8]) -> Result<(), Error> {
+        let demands = Demands { inclusion_proof: false, approvals: self.needed };
+        let anchors = cms::anchors(&self.certificates.anchors)?.demanding(demands);
+        let parsed = SignedObject::from_der(object).map_err(Error::Verification)?;
+        match VerifiedToken::verify(parsed.clone(), &anchors, &NO_LISTS) {
+            Ok(_) => {}
+            // These two come after path and signature, and were allowed on purpose.
+            Err(Reason::NeedsNewerVerifier(_) | Reason::UnknownCriticalExtension(_)) if self.for_newer_verifier => {}
+            Err(reason) => return Err(Error::Verification(reason)),
+        }
+        let carried = Approval::carried_by(&parsed).map_err(Error::Verification)?.len();
+        let body = Token::from_der(parsed.content()).map_err(Error::Verification)?;
+        if body == *self.body && carried == self.approvals.len() { Ok(()) } else { Err(Error::NotWhatWasMeant) }
+    }
+
+    fn record(&self, writing: &Writing<'_>, object: &[u8], now: Time) -> Result<i64, Error> {
+        let body = self.body;
+        for der in self.approvals {
+            let approval = SignedObject::from_der(der).map_err(Error::Verification)?;
+            let approver = approval.signer();
+            writing.append(
+                now,
+                &Body::TokenApproved {
+                    id: body.id.to_string(),
+                    revision: body.revision,
+                    approver: approver.subject_text(),
+                    certificate: digest(approver.der()),
+                    approval: to_hex(der),
+                },
+            )?;
+        }
+        let row = CustomerRow { name: body.customer.name.clone(), salt: body.binding.salt };
+        writing.keep_customer(&body.customer.id, &row)?;
+        writing.append(
+            now,
+            &Body::TokenIssued {
+                id: body.id.to_string(),
+                revision: body.revision,
+                customer: body.customer.id.clone(),
+                customer_name: body.customer.name.clone(),
+                salt: body.binding.salt.to_string(),
+                product: body.product.id.clone(),
+                signer: digest(&self.certificates.token_signer),
+                digest: digest(object),
+                token: to_hex(object),
+            },
+        )
+    }
 }
 
 /// DER of the authority's certificates.
 pub(super) struct Certificates {
-    anchors: Vec<Vec<u8>>,
+    pub(super) anchors: Vec<Vec<u8>>,
     holder_roots: Vec<Vec<u8>>,
     pub(super) holder_root: Vec<u8>,
     token_signer: Vec<u8>,
@@ -82,6 +197,12 @@ impl Certificates {
             holder_root: home.certificate(Role::HolderRoot)?,
             token_signer: home.certificate(Role::TokenSigner)?,
         })
+    }
+
+    /// Refuses where the token signer in use is revoked.
+    pub(super) fn check_signer(&self, writing: &Writing<'_>) -> Result<(), Error> {
+        let revoked = writing.is_revoked(&digest(&self.token_signer))?;
+        if revoked { Err(Error::SignerRevoked(Role::TokenSigner.slug())) } else { Ok(()) }
     }
 }
 
@@ -119,7 +240,7 @@ fn identify(
 /// The lint and the limits: errors refuse, warnings come back.
 pub(super) fn check(
     body: &Token,
-    plan: &IssuePlan,
+    for_newer_verifier: bool,
     certificates: &Certificates,
     limits: &Limits,
     writing: &Writing<'_>,
@@ -136,90 +257,57 @@ pub(super) fn check(
             holder_root_keys: &keys(&certificates.holder_roots)?,
             token_signer: &Certificate::from_der(&certificates.token_signer).map_err(|_| Error::KeyMismatch)?,
             newest_list: writing.newest_token_list()?,
-            for_newer_verifier: plan.for_newer_verifier,
+            for_newer_verifier,
         },
     ));
     if findings.iter().any(Finding::is_error) { Err(Error::Lint(findings)) } else { Ok(findings) }
 }
 
-/// Distrusts what was signed: it must read again, verify under the own anchor, and say what was meant.
-fn verify(object: &[u8], body: &Token, plan: &IssuePlan, anchors: &[Vec<u8>]) -> Result<(), Error> {
-    let anchors = cms::anchors(anchors)?;
-    let parsed = SignedObject::from_der(object).map_err(Error::Verification)?;
-    match VerifiedToken::verify(parsed.clone(), &anchors, &NO_LISTS) {
-        Ok(_) => {}
-        // These two come after path and signature, and were allowed on purpose.
-        Err(Reason::NeedsNewerVerifier(_) | Reason::UnknownCriticalExtension(_)) if plan.for_newer_verifier => {}
-        Err(reason) => return Err(Error::Verification(reason)),
-    }
-    if Token::from_der(parsed.content()).map_err(Error::Verification)? == *body {
-        Ok(())
-    } else {
-        Err(Error::NotWhatWasMeant)
-    }
+/// `<product>-<short id>.<kind>.pem`, with the version behind the id from the second on.
+pub(super) fn default_path(body: &Token, kind: &str) -> PathBuf {
+    let id = body.id.to_string();
+    let version = if body.revision > 1 { format!("-{}", body.revision) } else { String::new() };
+    PathBuf::from(format!("{}-{}{version}.{kind}.pem", body.product.id, &id[..8]))
 }
 
-fn record(
-    writing: &Writing<'_>,
-    body: &Token,
-    object: &[u8],
-    certificates: &Certificates,
-    now: Time,
-) -> Result<i64, Error> {
-    let row = CustomerRow { name: body.customer.name.clone(), salt: body.binding.salt };
-    writing.keep_customer(&body.customer.id, &row)?;
-    writing.append(
-        now,
-        &Body::TokenIssued {
-            id: body.id.to_string(),
-            revision: body.revision,
-            customer: body.customer.id.clone(),
-            customer_name: body.customer.name.clone(),
-            salt: body.binding.salt.to_string(),
-            product: body.product.id.clone(),
-            signer: digest(&certificates.token_signer),
-            digest: digest(object),
-            token: to_hex(object),
-        },
-    )
-}
-
-/// `<product>-<short id>.token.pem`, with the version behind the id from the second on.
-fn default_path(plan: &IssuePlan, identity: &Identity) -> PathBuf {
-    let id = identity.id.to_string();
-    let version = if identity.revision > 1 { format!("-{}", identity.revision) } else { String::new() };
-    PathBuf::from(format!("{}-{}{version}.token.pem", plan.product(), &id[..8]))
-}
-
-fn dry_run(body: &Token, officer: &str, warnings: Vec<Finding>) -> Answer {
+pub(super) fn dry_run(draft: &Draft, officer: &str) -> Answer {
+    let body = &draft.body;
     let words = countersign_report::token_words(body);
+    let approvals = match draft.needed {
+        0 => String::new(),
+        needed => format!("\nIt needs the approval of {needed} persons: countersign-authority request make\n"),
+    };
     let text = format!(
-        "Would issue (nothing was signed or written):\n{}\nIn full:\n{}",
+        "Would issue (nothing was signed or written):\n{}\nIn full:\n{}{approvals}",
         countersign_report::sentences(&words),
         countersign_report::render(&countersign_report::token_lines(body))
     );
     let json = json!({
         "dry_run": true,
         "officer": officer,
+        "approvals_needed": draft.needed,
         "words": words,
         "token": { "body": countersign_report::token(body) },
     });
-    Answer { text, json, warnings }
+    Answer { text, json, warnings: draft.findings.clone() }
 }
 
-fn answer(path: &std::path::Path, body: &Token, object: &[u8], sequence: i64, warnings: Vec<Finding>) -> Answer {
-    let text = format!(
-        "Issued {} (entry {sequence} of the ledger):\n{}",
-        path.display(),
-        countersign_report::render(&countersign_report::token_lines(body))
-    );
+fn answer(path: &Path, body: &Token, object: &[u8], sequence: i64, warnings: Vec<Finding>) -> Result<Answer, Error> {
+    let parsed = SignedObject::from_der(object).map_err(Error::Verification)?;
+    let mut lines = countersign_report::token_lines(body);
+    for approval in Approval::carried_by(&parsed).map_err(Error::Verification)? {
+        lines.push(("approved by", format!("{}, {}", approval.signer().subject_text(), approval.signing_time())));
+    }
+    let text =
+        format!("Issued {} (entry {sequence} of the ledger):\n{}", path.display(), countersign_report::render(&lines));
     let json = json!({
         "token": {
             "file": path,
             "sha256": digest(object),
             "ledger_entry": sequence,
+            "approvals": countersign_report::object(&parsed)["approvals"],
             "body": countersign_report::token(body),
         }
     });
-    Answer { text, json, warnings }
+    Ok(Answer { text, json, warnings })
 }

@@ -50,8 +50,12 @@ pub(super) fn show(id: &str, export: Option<&Path>, context: &Context<'_>) -> Re
         }
         Body::CertificateRenewed { certificate, .. }
         | Body::CertificateRevoked { certificate, .. }
-        | Body::HolderEnrolled { certificate, .. } => {
+        | Body::HolderEnrolled { certificate, .. }
+        | Body::OfficerEnrolled { certificate, .. } => {
             show_certificate("certificate", octets(certificate)?, &mut text, &mut document)?;
+        }
+        Body::TokenApproved { approval: der, .. } => {
+            export_as = show_object("approval", octets(der)?, &mut text, &mut document)?.into_bytes();
         }
         Body::TokenIssued { token: der, .. } => {
             export_as = show_object("token", octets(der)?, &mut text, &mut document)?.into_bytes();
@@ -77,6 +81,7 @@ pub(super) fn show(id: &str, export: Option<&Path>, context: &Context<'_>) -> Re
         | Body::CertificateReinstated { .. }
         | Body::RecordReceived { .. }
         | Body::TokenReinstated { .. }
+        | Body::TokenRequested { .. }
         | Body::TokenRevoked { .. } => {}
     }
     text += &report::render(&[("leaf", entry.leaf.to_string())]);
@@ -117,14 +122,22 @@ fn summary(entry: &Entry) -> String {
             ("revoked", format!("certificate {} {subject} since {date}: {}{standing}", short(digest), reason.name()))
         }
         Body::HolderEnrolled { subject, digest, .. } => ("holder enrolled", format!("{} {subject}", short(digest))),
+        Body::OfficerEnrolled { subject, digest, .. } => ("officer enrolled", format!("{} {subject}", short(digest))),
         Body::RecordReceived { digest, token, activated, subject, .. } => {
             ("record received", format!("{} token {token}, activated {activated} by {subject}", short(digest)))
+        }
+        Body::TokenApproved { id, revision, approver, .. } => {
+            ("token approved", format!("{id} version {revision}, by {approver}"))
         }
         Body::TokenIssued { id, revision, customer, product, .. } => {
             ("token issued", format!("{id} version {revision}, {product} for {customer}"))
         }
         Body::TokenListIssued { number, .. } => ("list issued", format!("{number} of tokens")),
         Body::TokenReinstated { id } => ("hold lifted", format!("token {id}")),
+        Body::TokenRequested { id, revision, customer, product, needed, officer, .. } => (
+            "token requested",
+            format!("{id} version {revision}, {product} for {customer}, by {officer}; approvals needed: {needed}"),
+        ),
         Body::TokenRevoked { id, revision, reason, date, .. } => {
             ("revoked", format!("token {id} version {revision} and before since {date}: {}", reason.name()))
         }
@@ -150,10 +163,19 @@ fn brief(entry: &Entry) -> Value {
         Body::CertificateRevoked { digest, issuer, reason, date, standing, .. } => json!({
             "sha256": digest, "issuer": issuer, "reason": reason, "date": date, "standing": standing,
         }),
-        Body::HolderEnrolled { subject, digest, .. } => json!({ "subject": subject, "sha256": digest }),
+        Body::HolderEnrolled { subject, digest, .. } | Body::OfficerEnrolled { subject, digest, .. } => {
+            json!({ "subject": subject, "sha256": digest })
+        }
         Body::RecordReceived { digest, token, revision, holder, subject, activated, machine } => json!({
             "sha256": digest, "token": token, "revision": revision, "holder": holder, "subject": subject,
             "activated": activated, "machine": machine,
+        }),
+        Body::TokenApproved { id, revision, approver, certificate, .. } => json!({
+            "id": id, "revision": revision, "approver": approver, "certificate": certificate,
+        }),
+        Body::TokenRequested { id, revision, customer, product, needed, body, officer } => json!({
+            "id": id, "revision": revision, "customer": customer, "product": product, "needed": needed,
+            "body": body, "officer": officer,
         }),
         Body::TokenIssued { id, revision, customer, product, signer, digest, .. } => json!({
             "id": id, "revision": revision, "customer": customer, "product": product, "signer": signer,

@@ -9,17 +9,19 @@ mod inspect;
 mod issue;
 mod ledger;
 mod manual;
+mod officer;
 mod profile;
 mod prove;
 mod receipts;
 mod renew;
+mod request;
 mod revoke;
 mod tree;
 
 use crate::{
     args::{
-        AnchorsCommand, CardCommand, Cli, Command, Global, LedgerCommand, ProfileCommand, ReceiptsCommand,
-        RevokeCommand,
+        AnchorsCommand, CardCommand, Cli, Command, Global, LedgerCommand, OfficerCommand, ProfileCommand,
+        ReceiptsCommand, RequestCommand, RevokeCommand,
     },
     error::Error,
     keys::Keyring,
@@ -87,6 +89,13 @@ pub(crate) fn run(cli: Cli, notes: &mut dyn Write) -> Result<(Answer, u8), Error
             AnchorsCommand::Adopt { file } => anchors::adopt(&file, &context),
         },
         Command::Issue(arguments) => issue::run(*arguments, &mut context),
+        Command::Request { command } => match command {
+            RequestCommand::Make(arguments) => request::make(*arguments, &context),
+            RequestCommand::Show { file } => request::show(&file),
+            RequestCommand::Approve(arguments) => request::approve(&arguments, &mut context),
+            RequestCommand::Issue(arguments) => request::issue(&arguments, &mut context),
+        },
+        Command::Officer { command: OfficerCommand::Enroll(arguments) } => officer::enroll(&arguments, &mut context),
         Command::Profile { command: ProfileCommand::Check { files } } => profile::check(&files, &context),
         Command::Profile { command: ProfileCommand::Schema { out } } => profile::schema(out.as_deref()),
         Command::Inspect(arguments) => inspect::run(&arguments),

@@ -26,13 +26,13 @@ pub(super) fn run(arguments: &Renew, context: &mut Context<'_>) -> Result<Answer
     let place = home.place(role) + 1;
     let name = certs::own_name(&role.common_name(place), home.organization())?;
     lifetime(&home, role, arguments, clock::now()?)?;
-    home.check_custody(role, &arguments.key, &mut context.keyring)?;
+    home.check_custody(role.custodian(), &arguments.key, &mut context.keyring)?;
     let issuing_role = if role.collection().is_some() { role } else { Role::TokenRoot };
     let issuer = home.signer(issuing_role, &mut context.keyring)?;
     match role.custodian() {
         _ if arguments.key != KeyPlace::File => {}
         Custodian::Issuer => home.open_passphrase(&mut context.keyring)?,
-        Custodian::LedgerKeeper => context.keyring.choose_passphrase(Custodian::LedgerKeeper)?,
+        other => context.keyring.choose_passphrase(other)?,
     }
 
     context.note("Making the key …");
@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Renew, context: &mut Context<'_>) -> Result<Answer
         (signer, key)
     } else {
         let made = init::certify_signer(role, &name, lifetime, &making, &issuer, &mut context.keyring)?;
-        init::verify_signer(role, made.0.certificate(), issuer.certificate(), now)?;
+        init::verify_signer(&role.certified_as(), made.0.certificate(), issuer.certificate(), now)?;
         made
     };
 

@@ -31,6 +31,8 @@ pub(crate) enum Custodian {
     Issuer,
     /// Whoever signs for the ledger, and does not issue.
     LedgerKeeper,
+    /// An officer who approves tokens, while the key is made.
+    Officer,
 }
 
 /// What is kept of a key in the authority's folder.
@@ -39,6 +41,15 @@ pub(crate) enum StoredKey {
     Encrypted(Zeroizing<String>),
     /// Where it is, as TOML.
     Reference(String),
+}
+
+impl StoredKey {
+    /// The URI of a key in hardware.
+    pub(crate) fn uri(&self) -> Result<Option<String>, Error> {
+        let Self::Reference(text) = self else { return Ok(None) };
+        let reference: Reference = toml::from_str(text).map_err(|error| Error::Usage(error.to_string()))?;
+        Ok(Some(reference.uri))
+    }
 }
 
 /// Where a key is that is not in a file, and how it signs.
@@ -79,10 +90,14 @@ impl Passphrase {
     }
 }
 
+/// Where an officer's passphrase comes from unless a descriptor is named.
+const OFFICER: Source = Source { descriptor: None, option: "--officer-passphrase-fd" };
+
 /// Opens keys and makes them. Keys that were made in hardware and not kept are removed from it at the end.
 pub(crate) struct Keyring {
     issuer: Passphrase,
     ledger_keeper: Passphrase,
+    officer: Passphrase,
     pin_source: Source,
     // In this order: keys go before the sessions, sessions before the modules.
     made: Vec<MadePair>,
@@ -96,6 +111,7 @@ impl Keyring {
         Self {
             issuer: Passphrase { source: issuer, opens: "the authority's keys", known: None },
             ledger_keeper: Passphrase { source: ledger_keeper, opens: "the ledger signer's key", known: None },
+            officer: Passphrase { source: OFFICER, opens: "the officer's key", known: None },
             pin_source,
             made: Vec::new(),
             hsms: Vec::new(),
@@ -107,16 +123,23 @@ impl Keyring {
         match custodian {
             Custodian::Issuer => &mut self.issuer,
             Custodian::LedgerKeeper => &mut self.ledger_keeper,
+            Custodian::Officer => &mut self.officer,
         }
     }
 
-    /// Has a new passphrase chosen for the key files that will be made. The two custodians may not have the same.
+    /// From which descriptor the passphrase of an officer comes.
+    pub(crate) const fn officer_passphrase_from(&mut self, descriptor: Option<i32>) {
+        self.officer.source.descriptor = descriptor;
+    }
+
+    /// Has a new passphrase chosen for the key files that will be made. No two custodians may have the same.
     pub(crate) fn choose_passphrase(&mut self, custodian: Custodian) -> Result<(), Error> {
         let passphrase = self.passphrase_of(custodian);
         let question = format!("Passphrase for {}: ", passphrase.opens);
         passphrase.known = Some(passphrase.source.read_new_passphrase(&question)?);
-        let same = self.issuer.known.is_some() && self.issuer.known == self.ledger_keeper.known;
-        if same { Err(Error::SecretsSame) } else { Ok(()) }
+        let chosen = passphrase.known.clone();
+        let all = [&self.issuer.known, &self.ledger_keeper.known, &self.officer.known];
+        if all.into_iter().filter(|known| **known == chosen).count() > 1 { Err(Error::SecretsSame) } else { Ok(()) }
     }
 
     /// Makes a key, or takes the one that the place names. What is to be kept in the folder comes with it. In hardware

@@ -83,6 +83,13 @@ pub(crate) enum Body {
         /// DER of the certificate.
         certificate: String,
     },
+    OfficerEnrolled {
+        subject: String,
+        /// SHA-256 of the certificate.
+        digest: String,
+        /// DER of the certificate.
+        certificate: String,
+    },
     RecordReceived {
         /// SHA-256 of the record.
         digest: String,
@@ -97,6 +104,16 @@ pub(crate) enum Body {
         activated: String,
         /// Digests of the machine's components, each kind by its name.
         machine: BTreeMap<String, Vec<String>>,
+    },
+    TokenApproved {
+        id: String,
+        revision: u32,
+        /// The approver's subject.
+        approver: String,
+        /// SHA-256 of the approver's certificate.
+        certificate: String,
+        /// DER of the approval.
+        approval: String,
     },
     TokenIssued {
         id: String,
@@ -126,6 +143,18 @@ pub(crate) enum Body {
     TokenReinstated {
         id: String,
     },
+    TokenRequested {
+        id: String,
+        revision: u32,
+        customer: String,
+        product: String,
+        /// How many approvals it takes.
+        needed: u8,
+        /// SHA-256 of the token's body.
+        body: String,
+        /// The user who asked for it.
+        officer: String,
+    },
     TokenRevoked {
         id: String,
         /// This version and all before it.
@@ -151,10 +180,13 @@ impl Body {
             Self::CertificateRenewed { .. } => "certificate-renewed",
             Self::CertificateRevoked { .. } => "certificate-revoked",
             Self::HolderEnrolled { .. } => "holder-enrolled",
+            Self::OfficerEnrolled { .. } => "officer-enrolled",
             Self::RecordReceived { .. } => "record-received",
+            Self::TokenApproved { .. } => "token-approved",
             Self::TokenIssued { .. } => "token-issued",
             Self::TokenListIssued { .. } => "token-list-issued",
             Self::TokenReinstated { .. } => "token-reinstated",
+            Self::TokenRequested { .. } => "token-requested",
             Self::TokenRevoked { .. } => "token-revoked",
         }
     }
@@ -172,8 +204,10 @@ impl Body {
         match self {
             Self::AuthorityFounded { organization, .. } => organization,
             Self::BundleMade { id, .. }
+            | Self::TokenApproved { id, .. }
             | Self::TokenIssued { id, .. }
             | Self::TokenReinstated { id }
+            | Self::TokenRequested { id, .. }
             | Self::TokenRevoked { id, .. } => id,
             Self::AnchorsAdopted { digest, .. }
             | Self::AnchorsUpdateIssued { digest, .. }
@@ -182,6 +216,7 @@ impl Body {
             | Self::CertificateRenewed { digest, .. }
             | Self::CertificateRevoked { digest, .. }
             | Self::HolderEnrolled { digest, .. }
+            | Self::OfficerEnrolled { digest, .. }
             | Self::RecordReceived { digest, .. }
             | Self::TokenListIssued { digest, .. } => digest,
         }

@@ -10,7 +10,11 @@ mod proof;
 pub(crate) use audit::Audit;
 pub(crate) use entry::Body;
 
-use crate::{error::Error, register::Register, words::hex};
+use crate::{
+    error::Error,
+    register::{Register, demands_of},
+    words::{hex, hex_octets},
+};
 use countersign_common::{Digest32, LedgerEntry, Octets, Time};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::{path::Path, time::Duration};
@@ -175,7 +179,7 @@ impl Ledger {
                 .query_row(
                     &format!(
                         "{COLUMNS} WHERE kind NOT IN ('authority-founded', 'certificate-reinstated', \
-                         'certificate-revoked', 'token-reinstated', 'token-revoked') \
+                         'certificate-revoked', 'token-approved', 'token-reinstated', 'token-requested', 'token-revoked') \
                          AND substr(subject, 1, length(?1)) = ?1 ORDER BY seq DESC LIMIT 1"
                     ),
                     [id.to_ascii_lowercase()],
@@ -207,6 +211,30 @@ impl Writing<'_> {
             )
             .optional()?;
         row.map(entry_of).transpose()
+    }
+
+    /// How many approvals were said to be needed when a token was asked for; nothing where it was not. The body is given
+    /// by its SHA-256.
+    pub(crate) fn requested(&self, id: &str, wanted: &str) -> Result<Option<u8>, Error> {
+        let mut query = self.0.prepare(&format!("{COLUMNS} WHERE kind = 'token-requested' AND subject = ?1"))?;
+        for row in query.query_map([id], row_of)? {
+            if let Body::TokenRequested { body, needed, .. } = entry_of(row?)?.body
+                && body == wanted
+            {
+                return Ok(Some(needed));
+            }
+        }
+        Ok(None)
+    }
+
+    /// How many approvals the anchors in force demand.
+    pub(crate) fn approvals_demanded(&self) -> Result<u8, Error> {
+        let last = format!("{COLUMNS} WHERE kind = 'anchors-adopted' ORDER BY seq DESC LIMIT 1");
+        let entry = self.0.query_row(&last, [], row_of).optional()?.map(entry_of).transpose()?;
+        let Some(Body::AnchorsAdopted { objects, .. }) = entry.map(|entry| entry.body) else { return Ok(0) };
+        let damaged = || Error::LedgerDamaged("the last anchors update cannot be read".to_owned());
+        let der = objects.last().and_then(|object| hex_octets(object)).ok_or_else(damaged)?;
+        Ok(demands_of(&der)?.approvals)
     }
 
     /// Whether a certificate stands revoked or on hold, by its SHA-256.

@@ -13,3 +13,4 @@ mod receipts;
 mod revoking;
 mod rotating;
 mod support;
+mod two_person;
