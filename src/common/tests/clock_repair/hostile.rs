@@ -292,6 +292,14 @@ fn the_accuracy_is_told_in_microseconds() {
 }
 
 #[test]
+fn a_stamp_mends_for_30_days() {
+    let case = Case::new();
+    let response = stamp(&info(&case.request, "20260601000000Z"), &case.stamper, |_| {});
+    let at = |now| code(case.site.mend(&response, &case.request, now));
+    assert_eq!([at("2026-07-01T00:00:00Z"), at("2026-07-01T00:00:01Z")], ["", "CS-3509"]);
+}
+
+#[test]
 fn a_stamp_has_a_largest_size() {
     let case = Case::new();
     assert_ne!(case.judge(&vec![0x30; MAX_TIMESTAMP_SIZE]), "CS-1001");
