@@ -15,12 +15,13 @@ use std::{
 };
 
 /// Documents with commands, how many they have at least, so that none is lost unnoticed, and what they take for granted.
-const DOCUMENTS: [(&str, usize, &str); 9] = [
+const DOCUMENTS: [(&str, usize, &str); 10] = [
     ("README.md", 12, "true"),
     ("docs/approvals.md", 9, APPROVALS_SETTING),
     ("docs/guide.md", 25, GUIDE_SETTING),
     ("docs/keys.md", 10, "true"),
     ("docs/ledger.md", 9, LEDGER_SETTING),
+    ("docs/officer-guide.md", 27, "true"),
     ("docs/path.md", 2, PATH_SETTING),
     ("docs/profile.md", 9, PROFILE_SETTING),
     ("docs/receipts.md", 4, RECEIPTS_SETTING),
