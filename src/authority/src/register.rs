@@ -7,7 +7,7 @@ use crate::{
     words::{RevocationWord, digest, hex_octets},
 };
 use countersign_common::{Demands, SignedObject, Time, anchors_update::AnchorsUpdate, token::Seconds};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the ledger's entries come to. Digests are SHA-256 in lower-case hexadecimal.
 #[derive(Debug, Default)]
@@ -245,9 +245,15 @@ impl Register {
         })
     }
 
-    /// Digests of the records that stand although their holder was revoked: those that came back before.
+    /// Digests of the records that stand although their holder was revoked: those that came back before. Of a holder
+    /// enrolled here who is not revoked no record needs to be named; whether another one is, nobody here knows.
     pub(crate) fn received_in_time(&self) -> impl Iterator<Item = &str> {
-        self.received.iter().filter(|(_, record)| self.in_time(record)).map(|(digest, _)| digest.as_str())
+        let enrolled: BTreeSet<&str> = self.certificates.iter().map(|known| known.digest.as_str()).collect();
+        let revocable = move |record: &ReceivedRecord| {
+            self.revoked_certificates.contains_key(&record.holder) || !enrolled.contains(record.holder.as_str())
+        };
+        let named = self.received.iter().filter(move |(_, record)| revocable(record) && self.in_time(record));
+        named.map(|(digest, _)| digest.as_str())
     }
 
     /// Whether a record came back before its holder was revoked, if he was.
@@ -317,6 +323,31 @@ mod tests {
         assert!(!register.is_current(&list, list.next_update.plus(1)));
         register.note_received("aa".to_owned(), "bb".to_owned(), 6);
         assert!(!register.is_current(&list, list.issued));
+    }
+
+    #[test]
+    fn records_are_named_whose_holder_is_revoked_or_not_known_here() {
+        let mut register = Register::default();
+        for holder in [b"ada", b"bob", b"eve"] {
+            register.know(holder.to_vec(), None);
+        }
+        let revoked = |sequence| RevokedCertificate {
+            issuer: String::new(),
+            der: Vec::new(),
+            reason: RevocationWord::KeyCompromise,
+            date: Time::from_unix(0),
+            entered: Time::from_unix(0),
+            standing: false,
+            sequence,
+        };
+        for (holder, sequence) in [(b"bob", 7), (b"eve", 5)] {
+            register.revoked_certificates.insert(digest(holder), revoked(sequence));
+        }
+        for (record, holder) in [("of ada", b"ada"), ("of bob", b"bob"), ("of eve", b"eve"), ("of a stranger", b"tom")]
+        {
+            register.note_received(record.to_owned(), digest(holder), 6);
+        }
+        assert_eq!(register.received_in_time().collect::<Vec<_>>(), ["of a stranger", "of bob"]);
     }
 
     #[test]
