@@ -441,7 +441,9 @@ impl fmt::Display for Error {
                 write!(f, "entry {entry} of the ledger: the last head that was signed covers {size} entries")
             }
             Self::KeptHead { number, reason } => write!(f, "tree head {number} of the ledger: {reason}"),
-            Self::SecretsSame => f.write_str("one secret would open keys of two: the ledger signer and each officer have their own"),
+            Self::SecretsSame => {
+                f.write_str("one secret would open keys of two: the ledger signer and each officer have their own")
+            }
             Self::NoEntry(id) => write!(f, "the ledger has no entry {id}"),
             Self::Ambiguous(id) => write!(f, "several things begin with {id}"),
             Self::NotIssuedHere(subject) => write!(f, "no root of this authority issued the certificate of {subject}"),
