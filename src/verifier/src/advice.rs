@@ -63,6 +63,7 @@ const ADVICE: &[(&str, &str)] = &[
     ("CS-1206", GET_TOKEN_AGAIN),
     ("CS-1207", GET_FILE_AGAIN),
     ("CS-1208", GET_FILE_AGAIN),
+    ("CS-1209", GET_FILE_AGAIN),
     ("CS-2001", CERTIFICATE),
     ("CS-2002", UPGRADE),
     ("CS-2004", CERTIFICATE),
@@ -137,6 +138,8 @@ const ADVICE: &[(&str, &str)] = &[
         "ask the authority for the token with its proof (`countersign-authority ledger prove`), and activate again under it",
     ),
     ("CS-3012", "do not use the token: ask the authority for it again, and tell its auditor"),
+    ("CS-3013", "ask the authority for a token that enough of its officers have approved, and activate again under it"),
+    ("CS-3014", "do not use the token: ask the authority for it again, and tell its auditor"),
     (
         "CS-3101",
         "install the token for this product: `countersign-verifier install FILE`; `countersign-verifier tokens` lists \
