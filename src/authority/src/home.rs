@@ -14,14 +14,15 @@
 //! list of what it issued.
 
 use crate::{
-    certs,
+    certs::{self, Lifetime},
     error::Error,
     files,
     key_uri::KeyPlace,
     keys::{Custodian, Keyring, Signer, StoredKey},
     ledger::Ledger,
+    words::Interval,
 };
-use countersign_common::{Certificate, MAX_FILE_SIZE, decode_certificates, encode_certificate};
+use countersign_common::{CLOCK_TOLERANCE, Certificate, MAX_FILE_SIZE, Time, decode_certificates, encode_certificate};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -46,7 +47,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Settings of a new authority.
-    pub(crate) fn new(organization: &str, founded: countersign_common::Time) -> Self {
+    pub(crate) fn new(organization: &str, founded: Time) -> Self {
         Self { format: FORMAT, organization: organization.to_owned(), founded: founded.to_string() }
     }
 }
@@ -315,6 +316,18 @@ impl Home {
     /// DER of the roots of the holders enrolled here.
     pub(crate) fn holder_roots(&self) -> Result<Vec<Vec<u8>>, Error> {
         self.collected("holder-roots.pem")
+    }
+
+    /// How long the certificate of a person is valid under a root in use. It begins a little before now, since the clock
+    /// of a machine may lag behind the authority's, and ends with the root at the latest.
+    pub(crate) fn lifetime_under(&self, root: Role, validity: Interval, now: Time) -> Result<Lifetime, Error> {
+        let der = self.certificate(root)?;
+        let end = Certificate::from_der(&der).map_err(|_| Error::KeyMismatch)?.not_after();
+        let not_after = now.plus(validity.0.into());
+        if not_after > end {
+            return Err(Error::Usage(format!("the {} ends {end}: shorten --validity", root.name())));
+        }
+        Ok(Lifetime { not_before: now.minus(CLOCK_TOLERANCE), not_after })
     }
 
     /// Replaces the token anchors as a whole.

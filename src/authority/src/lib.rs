@@ -14,6 +14,8 @@ mod cms;
 mod commands;
 mod document;
 mod error;
+mod error_code;
+mod error_text;
 mod files;
 mod home;
 pub mod key_uri;

@@ -16,5 +16,7 @@ pub use lists::{
     anchors_update, anchors_update_lines, bundle, bundle_lines, certificate_list, certificate_list_lines,
     demands_lines, token_list, token_list_lines,
 };
-pub use text::{Line, certificate_lines, interval, object_lines, render, token_lines, verdict_lines, visible};
+pub use text::{
+    Line, approver_lines, certificate_lines, interval, object_lines, render, token_lines, verdict_lines, visible,
+};
 pub use words::{sentences, token_words};

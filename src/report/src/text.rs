@@ -166,7 +166,10 @@ pub fn object_lines(object: &SignedObject<'_>) -> Vec<Line> {
     lines.push(("signed", format!("{}, {}", object.signing_time(), object.algorithm().name())));
     lines.push(("signer", object.signer().subject_text()));
     lines.extend(object.other_certificates().iter().map(|issuer| ("with issuer", issuer.subject_text())));
-    lines.extend(approver_lines(object));
+    match Approval::carried_by(object) {
+        Ok(approvals) => lines.extend(approver_lines(&approvals)),
+        Err(reason) => lines.push(("approved by", format!("unreadable: {reason} [{}]", reason.code()))),
+    }
     if let Some(der) = object.inclusion_proof() {
         lines.extend(ledger::proof_lines(der));
     }
@@ -179,17 +182,12 @@ pub fn object_lines(object: &SignedObject<'_>) -> Vec<Line> {
     lines
 }
 
-/// Who approved a token, whether rightly or not.
-fn approver_lines(token: &SignedObject<'_>) -> Vec<Line> {
-    match Approval::carried_by(token) {
-        Ok(approvals) => approvals
-            .iter()
-            .map(|approval| {
-                ("approved by", format!("{}, {}", approval.signer().subject_text(), approval.signing_time()))
-            })
-            .collect(),
-        Err(reason) => vec![("approved by", format!("unreadable: {reason} [{}]", reason.code()))],
-    }
+/// Who signed approvals and when, whether rightly or not.
+pub fn approver_lines(approvals: &[SignedObject<'_>]) -> Vec<Line> {
+    let line = |approval: &SignedObject<'_>| {
+        ("approved by", format!("{}, {}", approval.signer().subject_text(), approval.signing_time()))
+    };
+    approvals.iter().map(line).collect()
 }
 
 fn challenge_lines(challenge: Challenge) -> Vec<Line> {

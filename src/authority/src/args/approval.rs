@@ -1,7 +1,6 @@
 //! Officers who approve tokens, and the requests that they approve.
 
-use super::{Issue, KeyAlgorithm, RsaPadding};
-use crate::key_uri::{KeyPlace, OwnKey};
+use super::{Issue, NewKey, OwnSigner};
 use crate::words::Interval;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -24,15 +23,9 @@ pub struct OfficerEnroll {
     /// Whom the certificate names; CN is needed.
     #[arg(long, value_name = "NAME")]
     pub subject: String,
-    /// Kind of the key.
-    #[arg(long, value_enum, default_value = "p256")]
-    pub algorithm: KeyAlgorithm,
-    /// Where the key is made: `file`, or a token of PKCS#11 by its URI; one with object or id takes a key that is there.
-    #[arg(long, value_name = "PLACE", default_value = "file")]
-    pub key: KeyPlace,
-    /// How an RSA key in hardware signs.
-    #[arg(long, value_enum, default_value = "pkcs1")]
-    pub rsa_padding: RsaPadding,
+    /// The key.
+    #[command(flatten)]
+    pub key: NewKey,
     /// How long the certificate is valid.
     #[arg(long, value_name = "DURATION", default_value = "3y")]
     pub validity: Interval,
@@ -76,15 +69,9 @@ pub enum RequestCommand {
 pub struct RequestApprove {
     /// The request; the approval is added to it.
     pub file: PathBuf,
-    /// The officer's certificate, for approving tokens.
-    #[arg(long, value_name = "CERT")]
-    pub certificate: PathBuf,
-    /// The officer's key: an encrypted file, or the PKCS#11 URI of one in hardware.
-    #[arg(long, value_name = "KEYFILE|URI")]
-    pub key: OwnKey,
-    /// How an RSA key in hardware signs.
-    #[arg(long, value_enum, default_value = "pkcs1")]
-    pub rsa_padding: RsaPadding,
+    /// Who approves it.
+    #[command(flatten)]
+    pub signer: OwnSigner,
 }
 
 /// Arguments of `request issue`.

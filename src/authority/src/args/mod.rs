@@ -1,12 +1,14 @@
 //! What can be typed: data only. The plan decides what it means.
 
 mod approval;
+mod key;
 mod ledger;
 mod profile;
 mod revocation;
 mod rotation;
 
 pub use approval::{OfficerCommand, OfficerEnroll, RequestApprove, RequestCommand, RequestIssue};
+pub use key::{NewKey, OwnSigner};
 pub use ledger::LedgerCommand;
 pub use profile::ProfileCommand;
 pub use revocation::{Bundle, Crl, LiftKind, ReceiptsCommand, RevokeCertificate, RevokeCommand, RevokeToken};

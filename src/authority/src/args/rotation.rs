@@ -1,7 +1,6 @@
 //! New keys, and how a new root reaches the machines.
 
-use super::{KeyAlgorithm, RsaPadding};
-use crate::key_uri::{KeyPlace, OwnKey};
+use super::{NewKey, OwnSigner};
 use crate::words::{Interval, Retirement};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -32,16 +31,9 @@ pub struct Renew {
     /// Which key.
     #[arg(value_name = "ROLE")]
     pub role: RoleName,
-    /// Kind of the new key.
-    #[arg(long, value_enum, default_value = "p256")]
-    pub algorithm: KeyAlgorithm,
-    /// Where the new key is made: `file`, or a token of PKCS#11 by its URI; one with object or id takes a key that is
-    /// there.
-    #[arg(long, value_name = "PLACE", default_value = "file")]
-    pub key: KeyPlace,
-    /// How an RSA key in hardware signs.
-    #[arg(long, value_enum, default_value = "pkcs1")]
-    pub rsa_padding: RsaPadding,
+    /// The new key.
+    #[command(flatten)]
+    pub key: NewKey,
     /// How long the new certificate is valid [default: 3y; 15y for the anchors signer, 20y for roots].
     #[arg(long, value_name = "DURATION")]
     pub validity: Option<Interval>,
@@ -122,13 +114,7 @@ pub enum Need {
 pub struct AnchorsSign {
     /// The update; the signature is added to it.
     pub file: PathBuf,
-    /// The officer's key: an encrypted file, or the PKCS#11 URI of one in hardware.
-    #[arg(long, value_name = "KEYFILE|URI")]
-    pub key: OwnKey,
-    /// How an RSA key in hardware signs.
-    #[arg(long, value_enum, default_value = "pkcs1")]
-    pub rsa_padding: RsaPadding,
-    /// The officer's certificate, for signing anchors updates.
-    #[arg(long, value_name = "CERT")]
-    pub certificate: PathBuf,
+    /// Who signs it.
+    #[command(flatten)]
+    pub signer: OwnSigner,
 }

@@ -1,6 +1,6 @@
 //! `anchors`: updates of the token anchors, from the first signature to their adoption.
 
-use super::{Answer, Context};
+use super::{Answer, Context, own};
 use crate::{
     args::{AnchorsSign, AnchorsUpdate as Update, Need},
     clock,
@@ -8,7 +8,6 @@ use crate::{
     error::Error,
     files::{self, NewFile},
     home::{Home, Role},
-    keys::Signer,
     ledger::Body,
     plan,
     register::Register,
@@ -59,18 +58,13 @@ pub(super) fn update(arguments: &Update, context: &mut Context<'_>) -> Result<An
 pub(super) fn sign(arguments: &AnchorsSign, context: &mut Context<'_>) -> Result<Answer, Error> {
     let path = &arguments.file;
     let mut signed = Signed::read(path)?;
-    let certificate = plan::certificate(&arguments.certificate)?;
-    let refused = |fault: &str| Error::CertificateFile { path: arguments.certificate.clone(), fault: fault.to_owned() };
+    let certificate = own::certificate(&arguments.signer, oid::EKU_ANCHORS_SIGNING, "signing anchors updates")?;
     let parsed = Certificate::from_der(&certificate).map_err(|_| Error::KeyMismatch)?;
-    if !parsed.extended_key_usages().unwrap_or_default().contains(&oid::EKU_ANCHORS_SIGNING) {
-        return Err(refused("it is not for signing anchors updates"));
-    }
     if signed.signers()?.iter().any(|key| *key == key_digest(&parsed)) {
         return Err(Error::SignedAlready(parsed.subject_text()));
     }
     context.note(&report::render(&signed.lines()?));
-    let key = context.keyring.open_own(&arguments.key, &certificate, arguments.rsa_padding)?;
-    let signer = Signer::new(certificate.clone(), key)?;
+    let signer = own::signer(&arguments.signer, &certificate, context)?;
     let object = sign_object(oid::CONTENT_ANCHORS, &signed.content()?, &signer, clock::now()?)?;
     signed.objects.push(object);
     let signed = Signed::new(signed.objects).map_err(Error::Verification)?;

@@ -3,8 +3,7 @@
 use super::{Answer, Context};
 use crate::{
     args::{CardAlgorithm, Enroll},
-    certs::{self, Lifetime},
-    clock,
+    certs, clock,
     error::Error,
     home::{Home, Role},
     keys::Signer,
@@ -17,7 +16,7 @@ use crate::{
 use countersign_card::{
     Algorithm, Error as CardError, LastTry, ManagementKey, Options, PcscTransport, Pin, PinStatus, Piv, Slot, Transport,
 };
-use countersign_common::{CLOCK_TOLERANCE, Certificate, HashAlgorithm, PublicKey, Reason, SignatureAlgorithm, Time};
+use countersign_common::{Certificate, HashAlgorithm, PublicKey, Reason, SignatureAlgorithm, Time};
 use countersign_pki::{Budget, PathRules, validate_path};
 use serde_json::json;
 use x509_cert::name::Name;
@@ -34,7 +33,7 @@ pub(super) fn enroll(arguments: &Enroll, context: &mut Context<'_>) -> Result<An
     }
     let home = Home::open(&context.global.home)?;
     let mut ledger = home.ledger()?;
-    lifetime(&home, arguments, clock::now()?)?;
+    home.lifetime_under(Role::HolderRoot, arguments.validity, clock::now()?)?;
 
     let transport = PcscTransport::connect(arguments.reader.as_deref()).map_err(CardError::from)?;
     context.note(&format!("Reader: {}", transport.reader()));
@@ -60,7 +59,7 @@ pub(super) fn enroll(arguments: &Enroll, context: &mut Context<'_>) -> Result<An
 
     // Typing and making the key took their time.
     let now = clock::now()?;
-    let lifetime = lifetime(&home, arguments, now)?;
+    let lifetime = home.lifetime_under(Role::HolderRoot, arguments.validity, now)?;
     let role = certs::Role::Holder { email: arguments.email.clone() };
     let certificate = certs::issue(role, &subject, lifetime, key.spki_der(), &issuer)?;
     verify(&certificate, key.spki_der(), &issuer, now)?;
@@ -179,19 +178,6 @@ fn verify(certificate: &[u8], spki: &[u8], issuer: &Signer, now: Time) -> Result
     if leaf.spki() == spki { Ok(()) } else { Err(Error::NotWhatWasMeant) }
 }
 
-/// Begins a little before now, since the clock of a machine may lag behind the authority's, and ends with the root at
-/// the latest.
-fn lifetime(home: &Home, arguments: &Enroll, now: Time) -> Result<Lifetime, Error> {
-    let root = home.certificate(Role::HolderRoot)?;
-    let root = Certificate::from_der(&root).map_err(|_| Error::KeyMismatch)?;
-    let not_after = now.plus(arguments.validity.0.into());
-    if not_after > root.not_after() {
-        let fault = format!("the holder root ends {}: shorten --validity", root.not_after());
-        return Err(Error::Usage(fault));
-    }
-    Ok(Lifetime { not_before: now.minus(CLOCK_TOLERANCE), not_after })
-}
-
 fn record(ledger: &mut Ledger, certificate: &[u8], subject: &Name, now: Time) -> Result<i64, Error> {
     let writing = ledger.begin()?;
     let sequence = writing.append(
@@ -236,6 +222,7 @@ fn answer(certificate: &[u8], sequence: i64, warnings: Vec<Finding>) -> Result<A
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::certs::Lifetime;
     use crate::{
         args::KeyAlgorithm,
         keys::{FileKey, SigningKey as _},

@@ -295,9 +295,8 @@ pub(super) fn dry_run(draft: &Draft, officer: &str) -> Answer {
 fn answer(path: &Path, body: &Token, object: &[u8], sequence: i64, warnings: Vec<Finding>) -> Result<Answer, Error> {
     let parsed = SignedObject::from_der(object).map_err(Error::Verification)?;
     let mut lines = countersign_report::token_lines(body);
-    for approval in Approval::carried_by(&parsed).map_err(Error::Verification)? {
-        lines.push(("approved by", format!("{}, {}", approval.signer().subject_text(), approval.signing_time())));
-    }
+    let approvals = Approval::carried_by(&parsed).map_err(Error::Verification)?;
+    lines.extend(countersign_report::approver_lines(&approvals));
     let text =
         format!("Issued {} (entry {sequence} of the ledger):\n{}", path.display(), countersign_report::render(&lines));
     let json = json!({

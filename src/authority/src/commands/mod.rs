@@ -10,6 +10,7 @@ mod issue;
 mod ledger;
 mod manual;
 mod officer;
+mod own;
 mod profile;
 mod prove;
 mod receipts;

@@ -3,8 +3,7 @@
 use super::{Answer, Context, init};
 use crate::{
     args::OfficerEnroll,
-    certs::{self, Lifetime},
-    clock,
+    certs, clock,
     error::Error,
     files::{self, NewFile},
     home::{Home, Role},
@@ -13,12 +12,13 @@ use crate::{
     ledger::Body,
     words::{digest, to_hex},
 };
-use countersign_common::{CLOCK_TOLERANCE, Certificate, Time, encode_certificate};
+use countersign_common::{Certificate, encode_certificate};
 use serde_json::json;
 
 pub(super) fn enroll(arguments: &OfficerEnroll, context: &mut Context<'_>) -> Result<Answer, Error> {
-    init::check_padding(arguments.rsa_padding, core::iter::once(&arguments.key))?;
-    let in_file = arguments.key == KeyPlace::File;
+    let new = &arguments.key;
+    init::check_padding(new.rsa_padding, core::iter::once(&new.key))?;
+    let in_file = new.key == KeyPlace::File;
     if in_file != arguments.out_key.is_some() {
         let fault = if in_file { "say where the key goes with --out-key" } else { "--out-key is for a key in a file" };
         return Err(Error::Usage(fault.to_owned()));
@@ -26,12 +26,12 @@ pub(super) fn enroll(arguments: &OfficerEnroll, context: &mut Context<'_>) -> Re
     let subject = certs::parse_name(&arguments.subject)?;
     let home = Home::open(&context.global.home)?;
     let mut ledger = home.ledger()?;
-    lifetime(&home, arguments, clock::now()?)?;
+    home.lifetime_under(Role::TokenRoot, arguments.validity, clock::now()?)?;
     let file = NewFile::reserve(&arguments.out)?;
     if let Some(path) = arguments.out_key.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
         return Err(Error::FileExists(path.clone()));
     }
-    home.check_custody(Custodian::Officer, &arguments.key, &mut context.keyring)?;
+    home.check_custody(Custodian::Officer, &new.key, &mut context.keyring)?;
     let root = home.signer(Role::TokenRoot, &mut context.keyring)?;
     context.keyring.officer_passphrase_from(arguments.officer_passphrase_fd);
     if in_file {
@@ -40,11 +40,10 @@ pub(super) fn enroll(arguments: &OfficerEnroll, context: &mut Context<'_>) -> Re
 
     context.note("Making the key …");
     let label = format!("{} approver {subject}", home.organization());
-    let (key, stored) =
-        context.keyring.make(&arguments.key, Custodian::Officer, &label, arguments.algorithm, arguments.rsa_padding)?;
+    let (key, stored) = context.keyring.make(&new.key, Custodian::Officer, &label, new.algorithm, new.rsa_padding)?;
     // Typing took its time.
     let now = clock::now()?;
-    let lifetime = lifetime(&home, arguments, now)?;
+    let lifetime = home.lifetime_under(Role::TokenRoot, arguments.validity, now)?;
     let certificate = certs::issue(certs::Role::Approver, &subject, lifetime, key.spki(), &root)?;
     init::verify_signer(&certs::Role::Approver, &certificate, root.certificate(), now)?;
     let signer = Signer::new(certificate, key)?;
@@ -67,19 +66,6 @@ pub(super) fn enroll(arguments: &OfficerEnroll, context: &mut Context<'_>) -> Re
     writing.commit()?;
     file.finish(encode_certificate(certificate).as_bytes())?;
     answer(arguments, certificate, stored.uri()?, sequence)
-}
-
-/// Begins a little before now, since the clock of the officer's machine may lag behind the authority's, and ends with
-/// the root at the latest.
-fn lifetime(home: &Home, arguments: &OfficerEnroll, now: Time) -> Result<Lifetime, Error> {
-    let root = home.certificate(Role::TokenRoot)?;
-    let root = Certificate::from_der(&root).map_err(|_| Error::KeyMismatch)?;
-    let not_after = now.plus(arguments.validity.0.into());
-    if not_after > root.not_after() {
-        let fault = format!("the token root ends {}: shorten --validity", root.not_after());
-        return Err(Error::Usage(fault));
-    }
-    Ok(Lifetime { not_before: now.minus(CLOCK_TOLERANCE), not_after })
 }
 
 fn answer(arguments: &OfficerEnroll, certificate: &[u8], uri: Option<String>, sequence: i64) -> Result<Answer, Error> {

@@ -19,18 +19,19 @@ use serde_json::json;
 const YEAR: u64 = 31_557_600;
 
 pub(super) fn run(arguments: &Renew, context: &mut Context<'_>) -> Result<Answer, Error> {
-    init::check_padding(arguments.rsa_padding, core::iter::once(&arguments.key))?;
+    let new = &arguments.key;
+    init::check_padding(new.rsa_padding, core::iter::once(&new.key))?;
     let role = role(arguments.role);
     let home = Home::open(&context.global.home)?;
     let mut ledger = home.ledger()?;
     let place = home.place(role) + 1;
     let name = certs::own_name(&role.common_name(place), home.organization())?;
     lifetime(&home, role, arguments, clock::now()?)?;
-    home.check_custody(role.custodian(), &arguments.key, &mut context.keyring)?;
+    home.check_custody(role.custodian(), &new.key, &mut context.keyring)?;
     let issuing_role = if role.collection().is_some() { role } else { Role::TokenRoot };
     let issuer = home.signer(issuing_role, &mut context.keyring)?;
     match role.custodian() {
-        _ if arguments.key != KeyPlace::File => {}
+        _ if new.key != KeyPlace::File => {}
         Custodian::Issuer => home.open_passphrase(&mut context.keyring)?,
         other => context.keyring.choose_passphrase(other)?,
     }
@@ -40,10 +41,10 @@ pub(super) fn run(arguments: &Renew, context: &mut Context<'_>) -> Result<Answer
     let now = clock::now()?;
     let lifetime = lifetime(&home, role, arguments, now)?;
     let making = init::Making {
-        place: &arguments.key,
+        place: &new.key,
         label: init::key_label(home.organization(), role, place),
-        algorithm: arguments.algorithm,
-        padding: arguments.rsa_padding,
+        algorithm: new.algorithm,
+        padding: new.rsa_padding,
     };
     let (signer, key) = if role.collection().is_some() {
         let (signer, key) = init::found_root(role, &name, lifetime, &making, &mut context.keyring)?;

@@ -3,6 +3,7 @@
 use super::{
     Answer, Context,
     issue::{Asked, Certificates, Issuing, check, default_path, dry_run},
+    own,
 };
 use crate::{
     args::{Issue, RequestApprove, RequestIssue},
@@ -11,11 +12,10 @@ use crate::{
     error::Error,
     files::{self, NewFile},
     home::{Home, Role},
-    keys::Signer,
     ledger::{Body, Writing},
     limits::Limits,
     lint::Finding,
-    officer, plan,
+    officer,
     request::Request,
     words::digest,
 };
@@ -23,7 +23,7 @@ use countersign_common::{Approval, Approved, Certificate, NO_LISTS, Reason, oid}
 use countersign_report as report;
 use der::Encode;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(super) fn make(arguments: Issue, context: &Context<'_>) -> Result<Answer, Error> {
     let home = Home::open(&context.global.home)?;
@@ -65,19 +65,14 @@ pub(super) fn show(path: &Path) -> Result<Answer, Error> {
 pub(super) fn approve(arguments: &RequestApprove, context: &mut Context<'_>) -> Result<Answer, Error> {
     let path = &arguments.file;
     let mut request = Request::read(path)?;
-    let certificate = plan::certificate(&arguments.certificate)?;
+    let certificate = own::certificate(&arguments.signer, oid::EKU_TOKEN_APPROVAL, "approving tokens")?;
     let parsed = Certificate::from_der(&certificate).map_err(|_| Error::KeyMismatch)?;
-    if !parsed.extended_key_usages().unwrap_or_default().contains(&oid::EKU_TOKEN_APPROVAL) {
-        let fault = "it is not for approving tokens".to_owned();
-        return Err(Error::CertificateFile { path: arguments.certificate.clone(), fault });
-    }
     let already = || Error::SignedAlready(parsed.subject_text());
     if request.has_approved(parsed.spki(), parsed.subject()).map_err(Error::Verification)? {
         return Err(already());
     }
     context.note(&words(&request)?);
-    let key = context.keyring.open_own(&arguments.key, &certificate, arguments.rsa_padding)?;
-    let signer = Signer::new(certificate.clone(), key)?;
+    let signer = own::signer(&arguments.signer, &certificate, context)?;
     let approval = Approval::of(&request.body).to_der()?;
     let object = sign_object(oid::CONTENT_APPROVAL, &approval, &signer, clock::now()?)?;
     // It is read again and verified there.
@@ -91,10 +86,10 @@ pub(super) fn approve(arguments: &RequestApprove, context: &mut Context<'_>) -> 
 }
 
 pub(super) fn issue(arguments: &RequestIssue, context: &mut Context<'_>) -> Result<Answer, Error> {
-    let request = Request::read_all(arguments.files.iter().map(|path| path.as_path()))?;
+    let request = Request::read_all(arguments.files.iter().map(PathBuf::as_path))?;
     let home = Home::open(&context.global.home)?;
     let approved = ToIssue {
-        path: arguments.files.first().map_or(Path::new(""), |path| path.as_path()),
+        path: arguments.files.first().map_or(Path::new(""), PathBuf::as_path),
         request: &request,
         certificates: Certificates::read(&home)?,
         limits: Limits::read(home.path())?,
@@ -172,9 +167,7 @@ impl ToIssue<'_> {
 fn words(request: &Request) -> Result<String, Error> {
     let mut text = report::sentences(&report::token_words(&request.token));
     let mut lines = report::token_lines(&request.token);
-    for object in request.objects().map_err(Error::Verification)? {
-        lines.push(("approved by", format!("{}, {}", object.signer().subject_text(), object.signing_time())));
-    }
+    lines.extend(report::approver_lines(&request.objects().map_err(Error::Verification)?));
     let (has, needs) = (request.approvals.len(), request.needed);
     lines.push(("approvals", format!("{has} of {needs} needed")));
     text += &format!("\nIn full:\n{}", report::render(&lines));

@@ -4,7 +4,7 @@ use super::read::{CONTEXT_0, CONTEXT_1};
 use crate::{asn1::GeneralizedTime, oid};
 use countersign_pki::{Certificate, SignatureAlgorithm, Time};
 use der::{
-    Encode, Tag,
+    Decode, Encode, Reader, SliceReader, Tag,
     asn1::{AnyRef, ObjectIdentifier},
 };
 
@@ -15,7 +15,6 @@ pub struct SigningRequest<'a> {
     content: &'a [u8],
     signer: &'a Certificate<'a>,
     algorithm: SignatureAlgorithm,
-    attributes: Vec<Vec<u8>>,
     /// The signed attributes as SET OF.
     signed_attributes: Vec<u8>,
 }
@@ -38,14 +37,17 @@ impl<'a> SigningRequest<'a> {
             attribute(oid::MESSAGE_DIGEST, &tlv(Tag::OctetString, &[digest.as_ref()])?)?,
             attribute(oid::SIGNING_CERTIFICATE_V2, &sequence(&[&certificates])?)?,
         ];
-        let signed_attributes = set_of(attributes.to_vec())?;
-        Ok(Self { content_type, content, signer, algorithm, attributes: attributes.to_vec(), signed_attributes })
+        Ok(Self { content_type, content, signer, algorithm, signed_attributes: set_of(attributes.to_vec())? })
     }
 
     /// The same token with its approvals, each the DER of a signed object.
     pub fn approved(mut self, approvals: &[&[u8]]) -> der::Result<Self> {
-        self.attributes.push(attribute(oid::ATTRIBUTE_APPROVALS, &sequence(approvals)?)?);
-        self.signed_attributes = set_of(self.attributes.clone())?;
+        let mut attributes = vec![attribute(oid::ATTRIBUTE_APPROVALS, &sequence(approvals)?)?];
+        let mut rest = SliceReader::new(AnyRef::from_der(&self.signed_attributes)?.value())?;
+        while !rest.is_finished() {
+            attributes.push(rest.tlv_bytes()?.to_vec());
+        }
+        self.signed_attributes = set_of(attributes)?;
         Ok(self)
     }
 

@@ -1,0 +1,34 @@
+//! Keys as they are named on the command line: one that is made, and one that an officer has.
+
+use super::{KeyAlgorithm, RsaPadding};
+use crate::key_uri::{KeyPlace, OwnKey};
+use clap::Args;
+use std::path::PathBuf;
+
+/// A key that is made.
+#[derive(Args, Debug)]
+pub struct NewKey {
+    /// Kind of the key.
+    #[arg(long, value_enum, default_value = "p256")]
+    pub algorithm: KeyAlgorithm,
+    /// Where the key is made: `file`, or a token of PKCS#11 by its URI; one with object or id takes a key that is there.
+    #[arg(long, value_name = "PLACE", default_value = "file")]
+    pub key: KeyPlace,
+    /// How an RSA key in hardware signs.
+    #[arg(long, value_enum, default_value = "pkcs1")]
+    pub rsa_padding: RsaPadding,
+}
+
+/// A key that no authority's folder keeps, with its certificate.
+#[derive(Args, Debug)]
+pub struct OwnSigner {
+    /// The officer's key: an encrypted file, or the PKCS#11 URI of one in hardware.
+    #[arg(long, value_name = "KEYFILE|URI")]
+    pub key: OwnKey,
+    /// How an RSA key in hardware signs.
+    #[arg(long, value_enum, default_value = "pkcs1")]
+    pub rsa_padding: RsaPadding,
+    /// The officer's certificate, which is for what is signed.
+    #[arg(long, value_name = "CERT")]
+    pub certificate: PathBuf,
+}
