@@ -56,9 +56,8 @@ class Vector:
 
     def judge(self):
         known = anchors() if self.facts["anchors"] != "none" else []
-        demand = self.facts.get("demand", "")
-        demanded = {"proof": demand == "inclusion-proof", "approvals": int(demand.removeprefix("approvals ") or 0)
-                    if demand.startswith("approvals") else 0}
+        kind, _, number = self.facts.get("demand", "").partition(" ")
+        demanded = {"proof": kind == "inclusion-proof", "approvals": int(number or 0)}
         try:
             signed = fmt.SignedObject(fmt.decode_object(self.file))
             if self.facts["object"] == "record":

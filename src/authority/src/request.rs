@@ -140,3 +140,68 @@ impl Request {
         Ok(Document::encode_msg(&request)?.to_pem(LABEL, LineEnding::LF)?)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use countersign_testpki::{
+        Cast,
+        trust::{approval, approver},
+    };
+
+    /// What is said of a request with these approvals.
+    fn read(needed: u8, approvals: &[Vec<u8>]) -> Result<Request, Error> {
+        let body = Cast::new().token_body().to_der().unwrap();
+        let approvals = approvals.iter().map(|der| OctetString::new(der.as_slice()).unwrap()).collect();
+        let request =
+            TokenRequest { version: FORMAT_VERSION, needed, token: OctetString::new(body).unwrap(), approvals };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("request.pem");
+        let text = Document::encode_msg(&request).unwrap().to_pem(LABEL, LineEnding::LF).unwrap();
+        std::fs::write(&path, text).unwrap();
+        Request::read(&path)
+    }
+
+    #[test]
+    fn a_request_is_held_to_its_limits() {
+        let cast = Cast::new();
+        let body = cast.token_body().to_der().unwrap();
+        let by = |name: &str| approval(&approver(name, &cast.token_root), &body);
+        let nine: Vec<_> = (1..=9).map(|number| by(&format!("Approver {number}"))).collect();
+        assert_eq!(read(8, &nine[..8]).unwrap().missing(), 0);
+        let refused = |needed, approvals: &[Vec<u8>]| read(needed, approvals).unwrap_err().to_string();
+        assert!(refused(8, &nine).contains("more than 8 approvals"));
+        assert!(refused(9, &nine[..1]).contains("more than 8 approvals"));
+        assert!(refused(2, &[by("Ada"), by("Ada")]).contains("two approvals by one person"));
+        // A token is no approval, nor is an approval of something else.
+        let other = approval(&approver("Ada", &cast.token_root), b"another body");
+        assert_eq!(read(2, &[other]).unwrap_err().code(), "CS-3014");
+        assert_eq!(read(2, &[cast.token(|_| {})]).unwrap_err().code(), "CS-1005");
+        let mut broken = by("Ada");
+        *broken.last_mut().unwrap() ^= 1;
+        assert_eq!(read(2, &[broken]).unwrap_err().code(), "CS-1104");
+    }
+
+    #[test]
+    fn copies_together_have_no_more_approvals_than_a_token() {
+        let cast = Cast::new();
+        let body = cast.token_body().to_der().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let copy = |names: core::ops::Range<u8>| {
+            let mut request = Request::new(cast.token_body(), 2).unwrap();
+            for name in names.clone() {
+                let signer = approver(&format!("Approver {name}"), &cast.token_root);
+                assert!(request.add(&approval(&signer, &body)).unwrap());
+            }
+            let path = folder.path().join(format!("{}.pem", names.start));
+            std::fs::write(&path, request.pem().unwrap()).unwrap();
+            path
+        };
+        let (five, three, four) = (copy(0..5), copy(5..8), copy(6..10));
+        let all = |paths: [&Path; 2]| Request::read_all(paths).map(|request| request.approvals.len());
+        assert_eq!(all([&five, &three]).unwrap(), 8);
+        assert_eq!(all([&five, &five]).unwrap(), 5);
+        assert!(all([&five, &four]).unwrap_err().to_string().contains("more than 8 approvals with the files before"));
+    }
+}

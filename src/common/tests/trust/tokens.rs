@@ -2,18 +2,19 @@
 
 use crate::{Site, code};
 use countersign_common::{
-    NO_LISTS, Product, Reason, SignedObject, Slot, Time, VerifiedToken,
+    Certificate, Facts, NO_LISTS, Octets, Product, Reason, SignedObject, Slot, Time, VerifiedToken,
     token::{Criterion, Grant, ProductVersion, Token},
 };
 use countersign_testpki::{
     Request,
     certificates::{
         DIGITAL_SIGNATURE, EKU_ANCHORS_SIGNING, EKU_LEDGER_SIGNING, EKU_LIST_SIGNING, EKU_TOKEN_APPROVAL,
-        EKU_TOKEN_SIGNING, extended_key_usage, key_usage,
+        EKU_TOKEN_SIGNING, ca, extended_key_usage, key_usage,
     },
     keys::Key,
-    objects::ACTIVATED,
+    objects::{ACTIVATED, time},
 };
+use der::Encode;
 
 /// Calls with a token that was changed.
 fn with<T>(site: &Site, change: impl FnOnce(&mut Token), then: impl FnOnce(&VerifiedToken<'_>) -> T) -> T {
@@ -31,8 +32,7 @@ fn activation(
     let anchors = site.anchors();
     with(site, change, |token| {
         let product = Product { id: "control-room", edition: Some("standard"), version };
-        let facts =
-            countersign_common::Facts { now: Some(now.parse().unwrap()), product, ..site.facts(&anchors, &NO_LISTS) };
+        let facts = Facts { now: Some(now.parse().unwrap()), product, ..site.facts(&anchors, &NO_LISTS) };
         code(token.check_activation(&facts))
     })
 }
@@ -60,8 +60,7 @@ fn a_window_is_open_from_its_first_second_to_its_last() {
     let said = |now: &str| activation(&site, |_| {}, Some("2.4.1".parse().unwrap()), now);
     // The token was issued a day after its window opened, so that one is made that opens later.
     let later = |now: &str| {
-        let change =
-            |token: &mut Token| token.window.not_before = countersign_testpki::objects::time("2026-03-01T00:00:00Z");
+        let change = |token: &mut Token| token.window.not_before = time("2026-03-01T00:00:00Z");
         activation(&site, change, Some("2.4.1".parse().unwrap()), now)
     };
     assert_eq!([later("2026-02-28T23:59:59Z"), later("2026-03-01T00:00:00Z")], ["CS-3205", "CS-0001"]);
@@ -72,22 +71,17 @@ fn a_window_is_open_from_its_first_second_to_its_last() {
 fn of_the_grants_refusals_the_one_that_tells_most_is_told() {
     let site = Site::new();
     let cast = &site.cast;
-    let stranger = countersign_testpki::Request::new(
-        "Stranger Root",
-        Key::p256("stranger root"),
-        countersign_testpki::certificates::ca(None),
-    )
-    .self_signed();
+    let stranger = Request::new("Stranger Root", Key::p256("stranger root"), ca(None)).self_signed();
     let criterion = |number| {
         let anchor = Grant::certificate_anchor(&cast.holder_root.certificate).unwrap();
-        let digest = Criterion::Certificate(countersign_common::Octets([1; 32]));
+        let digest = Criterion::Certificate(Octets([1; 32]));
         Grant { number, anchor, criteria: Some(vec![digest]), ..cast.token_body().grants[0].clone() }
     };
     let elsewhere = |number| {
         let anchor = Grant::certificate_anchor(&stranger.certificate).unwrap();
         Grant { number, anchor, criteria: None, ..cast.token_body().grants[0].clone() }
     };
-    let holder = countersign_common::Certificate::from_der(&cast.holder.certificate).unwrap();
+    let holder = Certificate::from_der(&cast.holder.certificate).unwrap();
     let at: Time = ACTIVATED.parse().unwrap();
     let anchors = site.anchors();
     let refusal = |grants: Vec<Grant>| {
@@ -148,7 +142,7 @@ fn an_identifier_may_have_an_arc_with_zeros_inside() {
 fn a_certificate_that_cannot_be_read_is_the_holders_in_a_record_and_the_signers_in_a_token() {
     let site = Site::new();
     let cast = &site.cast;
-    let body = der::Encode::to_der(&cast.token_body()).unwrap();
+    let body = cast.token_body().to_der().unwrap();
     let mut token = cast.token_cms(body);
     token.certificates.push(vec![0x30, 0]);
     assert!(matches!(SignedObject::from_der(&token.build()), Err(Reason::Signer(_))));

@@ -1,8 +1,9 @@
 //! Tokens that carry approvals, under anchors that demand two and under others.
 
 use super::Case;
+use countersign_common::{Approval, sha256};
 use countersign_testpki::{
-    Cast, Cms, Identity, Request,
+    Cast, Cms, Identity, Key, Request,
     certificates::{DIGITAL_SIGNATURE, EKU_TOKEN_APPROVAL, extended_key_usage, key_usage},
     der::{explicit, oid, sequence, tlv},
     objects::attribute,
@@ -31,17 +32,16 @@ pub(super) fn cases(cast: &Cast) -> Vec<Case> {
         let extensions = vec![key_usage(DIGITAL_SIGNATURE), extended_key_usage(&[EKU_TOKEN_APPROVAL])];
         Request::new(name, key, extensions).issued_by(&cast.token_root)
     };
-    let same_person = renewed("Approver One", countersign_testpki::Key::p256("a second key of one"));
-    let same_key = renewed("Approver Three", countersign_testpki::Key::p256("Approver One"));
-    let mut broken =
-        Cms::new(CONTENT_APPROVAL, countersign_common::Approval::of(&body).to_der().unwrap(), &second, APPROVED);
+    let same_person = renewed("Approver One", Key::p256("a second key of one"));
+    let same_key = renewed("Approver Three", Key::p256("Approver One"));
+    let mut broken = Cms::new(CONTENT_APPROVAL, Approval::of(&body).to_der().unwrap(), &second, APPROVED);
     broken.broken_signature = true;
     let other_body = {
         let mut body = cast.token_body();
         body.seats = Some(11);
         body.to_der().unwrap()
     };
-    let digest = tlv(4, &[&countersign_common::sha256(&body)]);
+    let digest = tlv(4, &[&sha256(&body)]);
     let version = |number: u8| sequence(&[&[2, 1, number], &digest]);
     let two = carrying(&[by(&first), by(&second)]);
     let good = vec![by(&first), by(&second)];
