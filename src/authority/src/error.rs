@@ -264,6 +264,11 @@ impl Error {
         }
     }
 
+    /// Whether a rule refused what was asked for. That a file is in the way is no rule.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.outcome() == Outcome::Refused && !matches!(self, Self::FileExists(_))
+    }
+
     /// All that it consists of, where it is made of findings.
     pub fn findings(&self) -> &[Finding] {
         match self {

@@ -138,7 +138,10 @@ impl Register {
                     self.know(octets(der)?, Some(role));
                 }
             }
-            Body::BundleMade { .. } | Body::TokenApproved { .. } | Body::TokenRequested { .. } => {}
+            Body::BundleMade { .. }
+            | Body::Refused { .. }
+            | Body::TokenApproved { .. }
+            | Body::TokenRequested { .. } => {}
             Body::CertificateListIssued { issuer, number, base: None, next_update, list, .. } => {
                 let next_update = time(&next_update)?;
                 let der = octets(&list)?;

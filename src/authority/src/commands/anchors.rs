@@ -26,6 +26,7 @@ use sha2::{Digest as _, Sha256};
 use std::path::Path;
 
 pub(super) fn update(arguments: &Update, context: &mut Context<'_>) -> Result<Answer, Error> {
+    context.attempt("anchors update", file_name(&arguments.out));
     let home = Home::open(&context.global.home)?;
     let mut ledger = home.ledger()?;
     let plan = Plan::new(arguments, &home, &ledger.register()?)?;
@@ -80,7 +81,8 @@ pub(super) fn show(path: &Path, context: &Context<'_>) -> Result<Answer, Error> 
     signed.answer(&format!("Anchors update {}:", path.display()), path, missing)
 }
 
-pub(super) fn adopt(path: &Path, context: &Context<'_>) -> Result<Answer, Error> {
+pub(super) fn adopt(path: &Path, context: &mut Context<'_>) -> Result<Answer, Error> {
+    context.attempt("anchors adopt", file_name(path));
     let home = Home::open(&context.global.home)?;
     let signed = Signed::read(path)?;
     let mut ledger = home.ledger()?;
@@ -114,6 +116,10 @@ pub(super) fn adopt(path: &Path, context: &Context<'_>) -> Result<Answer, Error>
     let mut json = signed.json(path)?;
     json["ledger_entry"] = json!(sequence);
     Ok(Answer { text, json, warnings: Vec::new() })
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// An update that is to be made, but for its number and date.

@@ -43,6 +43,7 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<An
     let mut ledger = home.ledger()?;
     let register = ledger.register()?;
     let label = arguments.label.clone().unwrap_or_else(|| home.organization().to_owned());
+    context.attempt("bundle", &label);
     let mut warnings = Vec::new();
     let mut parts = Parts::default();
     parts.anchors(arguments, &register)?;

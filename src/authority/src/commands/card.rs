@@ -31,6 +31,7 @@ pub(super) fn enroll(arguments: &Enroll, context: &mut Context<'_>) -> Result<An
     if let Some(email) = &arguments.email {
         check_email(email)?;
     }
+    context.attempt("card enroll", &arguments.subject);
     let home = Home::open(&context.global.home)?;
     let mut ledger = home.ledger()?;
     home.lifetime_under(Role::HolderRoot, arguments.validity, clock::now()?)?;

@@ -17,6 +17,7 @@ use countersign_common::{Certificate, Time, encode_object};
 use serde_json::json;
 
 pub(super) fn run(arguments: &Crl, context: &mut Context<'_>) -> Result<Answer, Error> {
+    context.attempt("crl", "the lists");
     let home = Home::open(&context.global.home)?;
     let mut ledger = home.ledger()?;
     let terms = Terms {

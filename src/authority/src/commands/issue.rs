@@ -27,6 +27,9 @@ use std::path::{Path, PathBuf};
 pub(super) fn run(arguments: Issue, context: &mut Context<'_>) -> Result<Answer, Error> {
     let home = Home::open(&context.global.home)?;
     let asked = Asked::new(arguments, &home)?;
+    if !asked.plan.dry_run {
+        context.attempt("issue", &asked.plan.customer);
+    }
     let mut ledger = home.ledger()?;
 
     // Everything but the signature, so that nobody types a secret in vain.

@@ -80,6 +80,7 @@ pub(super) fn show(id: &str, export: Option<&Path>, context: &Context<'_>) -> Re
         Body::BundleMade { .. }
         | Body::CertificateReinstated { .. }
         | Body::RecordReceived { .. }
+        | Body::Refused { .. }
         | Body::TokenReinstated { .. }
         | Body::TokenRequested { .. }
         | Body::TokenRevoked { .. } => {}
@@ -126,6 +127,9 @@ fn summary(entry: &Entry) -> String {
         Body::RecordReceived { digest, token, activated, subject, .. } => {
             ("record received", format!("{} token {token}, activated {activated} by {subject}", short(digest)))
         }
+        Body::Refused { command, code, about, officer } => {
+            ("refused", format!("{command} [{code}]: {about}, asked for by {officer}"))
+        }
         Body::TokenApproved { id, revision, approver, .. } => {
             ("token approved", format!("{id} version {revision}, by {approver}"))
         }
@@ -169,6 +173,9 @@ fn brief(entry: &Entry) -> Value {
         Body::RecordReceived { digest, token, revision, holder, subject, activated, machine } => json!({
             "sha256": digest, "token": token, "revision": revision, "holder": holder, "subject": subject,
             "activated": activated, "machine": machine,
+        }),
+        Body::Refused { command, code, about, officer } => json!({
+            "command": command, "code": code, "about": about, "officer": officer,
         }),
         Body::TokenApproved { id, revision, approver, certificate, .. } => json!({
             "id": id, "revision": revision, "approver": approver, "certificate": certificate,

@@ -14,6 +14,7 @@ mod own;
 mod profile;
 mod prove;
 mod receipts;
+mod refusal;
 mod renew;
 mod request;
 mod revoke;
@@ -29,6 +30,7 @@ use crate::{
     lint::Finding,
     prompt::Source,
 };
+use refusal::Attempt;
 use serde_json::Value;
 use std::io::Write;
 
@@ -46,6 +48,7 @@ pub(crate) struct Answer {
 pub(crate) struct Context<'a> {
     pub(crate) global: &'a Global,
     pub(crate) keyring: Keyring,
+    attempt: Option<Attempt>,
     notes: &'a mut dyn Write,
 }
 
@@ -54,7 +57,12 @@ impl<'a> Context<'a> {
         let passphrase = Source { descriptor: global.passphrase_fd, option: "--passphrase-fd" };
         let ledger = Source { descriptor: global.ledger_passphrase_fd, option: "--ledger-passphrase-fd" };
         let pins = Source { descriptor: global.key_pin_fd, option: "--key-pin-fd" };
-        Self { global, keyring: Keyring::new(passphrase, ledger, pins), notes }
+        Self { global, keyring: Keyring::new(passphrase, ledger, pins), attempt: None, notes }
+    }
+
+    /// From here on a refusal of the command is an entry of the ledger; `about` is a customer, a token, a person or a role.
+    fn attempt(&mut self, command: &'static str, about: impl Into<String>) {
+        self.attempt = Some(Attempt { command, about: about.into() });
     }
 
     /// Tells a person how it is going.
@@ -64,50 +72,61 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Carries out a command. Returns its answer and the exit code, which is not 0 where part of the work was refused or
+/// Carries out a command, and enters into the ledger that it was refused. Returns its answer and the exit code, which is not 0 where part of the work was refused or
 /// something was found.
 pub(crate) fn run(cli: Cli, notes: &mut dyn Write) -> Result<(Answer, u8), Error> {
     let mut context = Context::new(&cli.global, notes);
-    let answer = match cli.command {
-        Command::Init(arguments) => init::run(arguments, &mut context),
-        Command::Renew(arguments) => renew::run(&arguments, &mut context),
+    let done = carry_out(cli.command, &mut context);
+    if let (Err(error), Some(attempt)) = (&done, context.attempt.take())
+        && error.is_refusal()
+        && let Err(fault) = attempt.enter(error, &cli.global.home)
+    {
+        context.note(&format!("That it was refused could not be entered into the ledger: {fault}"));
+    }
+    done
+}
+
+fn carry_out(command: Command, context: &mut Context<'_>) -> Result<(Answer, u8), Error> {
+    let answer = match command {
+        Command::Init(arguments) => init::run(arguments, context),
+        Command::Renew(arguments) => renew::run(&arguments, context),
         Command::Revoke { command } => match command {
-            RevokeCommand::Token(arguments) => revoke::token(&arguments, &context),
-            RevokeCommand::Certificate(arguments) => revoke::certificate(&arguments, &context),
-            RevokeCommand::Lift { kind, id } => revoke::lift(kind, &id, &context),
+            RevokeCommand::Token(arguments) => revoke::token(&arguments, context),
+            RevokeCommand::Certificate(arguments) => revoke::certificate(&arguments, context),
+            RevokeCommand::Lift { kind, id } => revoke::lift(kind, &id, context),
         },
         Command::Receipts { command: ReceiptsCommand::Import { paths } } => {
-            return receipts::import(&paths, &mut context);
+            return receipts::import(&paths, context);
         }
-        Command::Receipts { command: ReceiptsCommand::Check } => return receipts::check(&context),
-        Command::Receipts { command: ReceiptsCommand::List } => receipts::list(&context),
-        Command::Crl(arguments) => crl::run(&arguments, &mut context),
-        Command::Bundle(arguments) => bundle::run(&arguments, &mut context),
+        Command::Receipts { command: ReceiptsCommand::Check } => return receipts::check(context),
+        Command::Receipts { command: ReceiptsCommand::List } => receipts::list(context),
+        Command::Crl(arguments) => crl::run(&arguments, context),
+        Command::Bundle(arguments) => bundle::run(&arguments, context),
         Command::Anchors { command } => match command {
-            AnchorsCommand::Update(arguments) => anchors::update(&arguments, &mut context),
-            AnchorsCommand::Sign(arguments) => anchors::sign(&arguments, &mut context),
-            AnchorsCommand::Show { file } => anchors::show(&file, &context),
-            AnchorsCommand::Adopt { file } => anchors::adopt(&file, &context),
+            AnchorsCommand::Update(arguments) => anchors::update(&arguments, context),
+            AnchorsCommand::Sign(arguments) => anchors::sign(&arguments, context),
+            AnchorsCommand::Show { file } => anchors::show(&file, context),
+            AnchorsCommand::Adopt { file } => anchors::adopt(&file, context),
         },
-        Command::Issue(arguments) => issue::run(*arguments, &mut context),
+        Command::Issue(arguments) => issue::run(*arguments, context),
         Command::Request { command } => match command {
-            RequestCommand::Make(arguments) => request::make(*arguments, &context),
+            RequestCommand::Make(arguments) => request::make(*arguments, context),
             RequestCommand::Show { file } => request::show(&file),
-            RequestCommand::Approve(arguments) => request::approve(&arguments, &mut context),
-            RequestCommand::Issue(arguments) => request::issue(&arguments, &mut context),
+            RequestCommand::Approve(arguments) => request::approve(&arguments, context),
+            RequestCommand::Issue(arguments) => request::issue(&arguments, context),
         },
-        Command::Officer { command: OfficerCommand::Enroll(arguments) } => officer::enroll(&arguments, &mut context),
-        Command::Profile { command: ProfileCommand::Check { files } } => profile::check(&files, &context),
+        Command::Officer { command: OfficerCommand::Enroll(arguments) } => officer::enroll(&arguments, context),
+        Command::Profile { command: ProfileCommand::Check { files } } => profile::check(&files, context),
         Command::Profile { command: ProfileCommand::Schema { out } } => profile::schema(out.as_deref()),
         Command::Inspect(arguments) => inspect::run(&arguments),
-        Command::Card { command: CardCommand::Enroll(arguments) } => card::enroll(&arguments, &mut context),
-        Command::Ledger { command: LedgerCommand::List } => ledger::list(&context),
+        Command::Card { command: CardCommand::Enroll(arguments) } => card::enroll(&arguments, context),
+        Command::Ledger { command: LedgerCommand::List } => ledger::list(context),
         Command::Ledger { command: LedgerCommand::Show { id, export } } => {
-            ledger::show(&id, export.as_deref(), &context)
+            ledger::show(&id, export.as_deref(), context)
         }
-        Command::Ledger { command: LedgerCommand::Prove { token, out } } => prove::run(&token, &out, &mut context),
-        Command::Ledger { command: LedgerCommand::Sign { out } } => tree::sign(&out, &mut context),
-        Command::Ledger { command: LedgerCommand::Verify { head } } => tree::verify(head.as_deref(), &mut context),
+        Command::Ledger { command: LedgerCommand::Prove { token, out } } => prove::run(&token, &out, context),
+        Command::Ledger { command: LedgerCommand::Sign { out } } => tree::sign(&out, context),
+        Command::Ledger { command: LedgerCommand::Verify { head } } => tree::verify(head.as_deref(), context),
         Command::Completions { shell } => Ok(manual::completions(shell)),
         Command::Man { folder } => manual::pages(&folder),
     };

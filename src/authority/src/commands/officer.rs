@@ -24,6 +24,7 @@ pub(super) fn enroll(arguments: &OfficerEnroll, context: &mut Context<'_>) -> Re
         return Err(Error::Usage(fault.to_owned()));
     }
     let subject = certs::parse_name(&arguments.subject)?;
+    context.attempt("officer enroll", &arguments.subject);
     let home = Home::open(&context.global.home)?;
     let mut ledger = home.ledger()?;
     home.lifetime_under(Role::TokenRoot, arguments.validity, clock::now()?)?;

@@ -1,6 +1,6 @@
 //! `receipts`: enters the records that came back from the field, and tells what they come to.
 
-use super::{Answer, Context};
+use super::{Answer, Context, refusal::Attempt};
 use crate::{
     clock,
     error::{Error, Outcome},
@@ -8,6 +8,7 @@ use crate::{
     home::Home,
     ledger::{Body, Ledger},
     receipts::{CustomerCount, Facts, Receipt, ReceiptFinding, Report, TokenCount},
+    words::digest,
 };
 use countersign_common::{Anchors, MAX_FILE_SIZE, NO_LISTS, SignedObject, VerifiedRecord, decode_objects};
 use countersign_report::visible;
@@ -30,17 +31,17 @@ pub(super) fn import(paths: &[PathBuf], context: &mut Context<'_>) -> Result<(An
     let tokens = ledger.register()?.tokens.into_iter().map(|token| token.digest).collect();
     let mut import = Import { tokens, anchors, files: BTreeMap::new(), refused: Vec::new(), new: 0, known: 0 };
     let files = import.gather(paths);
-    let mut verified = Vec::new();
+    let mut read = Vec::new();
     for (index, file) in files.iter().enumerate() {
-        import.read(file, &mut verified);
-        if verified.len() >= GROUP {
-            import.enter(&mut ledger, &mut verified)?;
+        import.read(file, &mut read);
+        if read.len() >= GROUP {
+            import.enter(&mut ledger, &mut read)?;
         }
         if (index + 1).is_multiple_of(GROUP) {
             context.note(&format!("{} of {} files …", index + 1, files.len()));
         }
     }
-    import.enter(&mut ledger, &mut verified)?;
+    import.enter(&mut ledger, &mut read)?;
 
     let facts = facts(&ledger)?;
     let report = facts.report();
@@ -156,19 +157,29 @@ impl Import<'_> {
     }
 
     /// Verifies the records of a file, each by itself, whatever lists say: those who decide about that read the ledger.
-    fn read(&mut self, file: &Path, verified: &mut Vec<Body>) {
+    /// What is to be entered of them goes to `read`.
+    fn read(&mut self, file: &Path, read: &mut Vec<Body>) {
         let refused = |reason| Error::Object { path: file.to_owned(), reason };
-        let read = || decode_objects(&files::read(file, MAX_FILE_SIZE)?).map_err(refused);
-        let records = match read() {
-            Ok(records) => records,
+        let octets = match files::read(file, MAX_FILE_SIZE) {
+            Ok(octets) => octets,
             Err(error) => return self.refuse(file, None, error),
+        };
+        let records = match decode_objects(&octets).map_err(refused) {
+            Ok(records) => records,
+            Err(error) => {
+                read.push(refusal(&octets, &error));
+                return self.refuse(file, None, error);
+            }
         };
         for (place, der) in (1..).zip(&records) {
             let record =
                 SignedObject::from_der(der).and_then(|object| VerifiedRecord::verify(object, &self.anchors, &NO_LISTS));
             match record.map_err(refused).and_then(|record| self.entry(file, &record)) {
-                Ok(entry) => verified.push(entry),
-                Err(error) => self.refuse(file, Some(place), error),
+                Ok(entry) => read.push(entry),
+                Err(error) => {
+                    read.push(refusal(der, &error));
+                    self.refuse(file, Some(place), error);
+                }
             }
         }
     }
@@ -196,12 +207,16 @@ impl Import<'_> {
         })
     }
 
-    /// Enters the new ones of a group of records, all or none of them.
-    fn enter(&mut self, ledger: &mut Ledger, verified: &mut Vec<Body>) -> Result<(), Error> {
+    /// Enters the new ones of a group of records, and those that were refused, all or none of them.
+    fn enter(&mut self, ledger: &mut Ledger, read: &mut Vec<Body>) -> Result<(), Error> {
         let now = clock::now()?;
         let writing = ledger.begin()?;
-        for entry in verified.drain(..) {
-            if writing.has_record(entry.subject())? {
+        for entry in read.drain(..) {
+            if let Body::Refused { about, code, .. } = &entry {
+                if !writing.has_refused(about, code)? {
+                    writing.append(now, &entry)?;
+                }
+            } else if writing.has_record(entry.subject())? {
                 self.known += 1;
             } else {
                 writing.append(now, &entry)?;
@@ -214,6 +229,11 @@ impl Import<'_> {
     fn refuse(&mut self, file: &Path, record: Option<usize>, error: Error) {
         self.refused.push(Refusal { file: file.to_owned(), record, error });
     }
+}
+
+/// What is entered of a record, or of a file of records, that is refused; given are its octets.
+fn refusal(octets: &[u8], error: &Error) -> Body {
+    Attempt { command: "receipts import", about: digest(octets) }.refused(error)
 }
 
 /// What is in a folder, by name.

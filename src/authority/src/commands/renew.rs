@@ -22,6 +22,7 @@ pub(super) fn run(arguments: &Renew, context: &mut Context<'_>) -> Result<Answer
     let new = &arguments.key;
     init::check_padding(new.rsa_padding, core::iter::once(&new.key))?;
     let role = role(arguments.role);
+    context.attempt("renew", role.slug());
     let home = Home::open(&context.global.home)?;
     let mut ledger = home.ledger()?;
     let place = home.place(role) + 1;

@@ -25,9 +25,12 @@ use der::Encode;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-pub(super) fn make(arguments: Issue, context: &Context<'_>) -> Result<Answer, Error> {
+pub(super) fn make(arguments: Issue, context: &mut Context<'_>) -> Result<Answer, Error> {
     let home = Home::open(&context.global.home)?;
     let asked = Asked::new(arguments, &home)?;
+    if !asked.plan.dry_run {
+        context.attempt("request make", &asked.plan.customer);
+    }
     let mut ledger = home.ledger()?;
     let writing = ledger.begin()?;
     let draft = asked.draft(&writing)?;
@@ -87,6 +90,7 @@ pub(super) fn approve(arguments: &RequestApprove, context: &mut Context<'_>) -> 
 
 pub(super) fn issue(arguments: &RequestIssue, context: &mut Context<'_>) -> Result<Answer, Error> {
     let request = Request::read_all(arguments.files.iter().map(PathBuf::as_path))?;
+    context.attempt("request issue", request.token.id.to_string());
     let home = Home::open(&context.global.home)?;
     let approved = ToIssue {
         path: arguments.files.first().map_or(Path::new(""), PathBuf::as_path),

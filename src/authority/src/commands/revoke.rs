@@ -17,7 +17,8 @@ use countersign_pki::{Budget, PathRules, validate_path};
 use serde_json::{Value, json};
 use std::path::Path;
 
-pub(super) fn token(arguments: &RevokeToken, context: &Context<'_>) -> Result<Answer, Error> {
+pub(super) fn token(arguments: &RevokeToken, context: &mut Context<'_>) -> Result<Answer, Error> {
+    context.attempt("revoke token", &arguments.token);
     let home = Home::open(&context.global.home)?;
     let now = clock::now()?;
     let date = date(arguments.date, now)?;
@@ -57,7 +58,8 @@ pub(super) fn token(arguments: &RevokeToken, context: &Context<'_>) -> Result<An
     Ok(answer(&what, arguments.reason, date, sequence, document, ""))
 }
 
-pub(super) fn certificate(arguments: &RevokeCertificate, context: &Context<'_>) -> Result<Answer, Error> {
+pub(super) fn certificate(arguments: &RevokeCertificate, context: &mut Context<'_>) -> Result<Answer, Error> {
+    context.attempt("revoke certificate", &arguments.certificate);
     let home = Home::open(&context.global.home)?;
     let now = clock::now()?;
     let date = date(arguments.date, now)?;
@@ -107,7 +109,8 @@ pub(super) fn certificate(arguments: &RevokeCertificate, context: &Context<'_>) 
     Ok(answer(&format!("the certificate of {subject}"), arguments.reason, date, sequence, document, &also))
 }
 
-pub(super) fn lift(kind: LiftKind, id: &str, context: &Context<'_>) -> Result<Answer, Error> {
+pub(super) fn lift(kind: LiftKind, id: &str, context: &mut Context<'_>) -> Result<Answer, Error> {
+    context.attempt("revoke lift", id);
     let home = Home::open(&context.global.home)?;
     let now = clock::now()?;
     let mut ledger = home.ledger()?;

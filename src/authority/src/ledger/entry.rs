@@ -105,6 +105,16 @@ pub(crate) enum Body {
         /// Digests of the machine's components, each kind by its name.
         machine: BTreeMap<String, Vec<String>>,
     },
+    Refused {
+        /// The command, such as `issue`.
+        command: String,
+        /// The code of the refusal.
+        code: String,
+        /// What it was about: a customer, a token's id, a person, a role, the SHA-256 of a record.
+        about: String,
+        /// The user who asked for it.
+        officer: String,
+    },
     TokenApproved {
         id: String,
         revision: u32,
@@ -182,6 +192,7 @@ impl Body {
             Self::HolderEnrolled { .. } => "holder-enrolled",
             Self::OfficerEnrolled { .. } => "officer-enrolled",
             Self::RecordReceived { .. } => "record-received",
+            Self::Refused { .. } => "refused",
             Self::TokenApproved { .. } => "token-approved",
             Self::TokenIssued { .. } => "token-issued",
             Self::TokenListIssued { .. } => "token-list-issued",
@@ -199,10 +210,12 @@ impl Body {
         }
     }
 
-    /// By what it is found: a token's id, the digest of a certificate, list or update, the organization's name.
+    /// By what it is found: a token's id, the digest of a certificate, list or update, the organization's name, what was
+    /// refused.
     pub(crate) fn subject(&self) -> &str {
         match self {
             Self::AuthorityFounded { organization, .. } => organization,
+            Self::Refused { about, .. } => about,
             Self::BundleMade { id, .. }
             | Self::TokenApproved { id, .. }
             | Self::TokenIssued { id, .. }

@@ -1,4 +1,4 @@
-//! The ledger: what was issued and revoked, in order, appended to and never changed.
+//! The ledger: what was issued, revoked and refused, in order, appended to and never changed.
 //!
 //! Number, time and body of each entry are the input of a leaf of a Merkle tree (docs/ledger.md), whose hash stands
 //! beside them. Triggers refuse changes; who can write the file can still forge it, which the signed heads of the tree show.
@@ -179,7 +179,8 @@ impl Ledger {
                 .query_row(
                     &format!(
                         "{COLUMNS} WHERE kind NOT IN ('authority-founded', 'certificate-reinstated', \
-                         'certificate-revoked', 'token-approved', 'token-reinstated', 'token-requested', 'token-revoked') \
+                         'certificate-revoked', 'refused', 'token-approved', 'token-reinstated', 'token-requested', \
+                         'token-revoked') \
                          AND substr(subject, 1, length(?1)) = ?1 ORDER BY seq DESC LIMIT 1"
                     ),
                     [id.to_ascii_lowercase()],
@@ -253,6 +254,17 @@ impl Writing<'_> {
         let mut query =
             self.0.prepare_cached("SELECT 1 FROM entries WHERE kind = 'record-received' AND subject = ?1")?;
         Ok(query.exists([record])?)
+    }
+
+    /// Whether a record was refused before for the same reason, by its SHA-256.
+    pub(crate) fn has_refused(&self, record: &str, code: &str) -> Result<bool, Error> {
+        let mut query = self.0.prepare_cached(&format!("{COLUMNS} WHERE kind = 'refused' AND subject = ?1"))?;
+        for row in query.query_map([record], row_of)? {
+            if matches!(entry_of(row?)?.body, Body::Refused { code: of, .. } if of == code) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The number of the newest token list.

@@ -2,7 +2,7 @@
 
 use crate::support::{Desk, Holder, expect_said, plain_token};
 use countersign_common::{
-    Admission, Anchors, Certificate, ComponentFact, ComponentKind, MachineFacts, NO_LISTS, SignatureAlgorithm,
+    Admission, Anchors, Certificate, ComponentFact, ComponentKind, MachineFacts, NO_LISTS, Octets, SignatureAlgorithm,
     SignedObject, SigningRequest, Slot, Time, VerifiedToken, decode_certificates, decode_object, encode_object, oid,
     sha256,
 };
@@ -149,12 +149,25 @@ fn what_is_refused_keeps_nothing_else_back() {
         ("returned/under-forged.pem", 1, "CS-7070"),
     ];
     assert_eq!(refused, expected);
+    // What a rule refused is in the ledger, by its SHA-256, and once however often it comes back.
+    let told = |code: &str, octets: &[u8]| format!("receipts import [{code}]: {}", Octets(sha256(octets)));
+    let under_forged = decode_object(&desk.read("returned/under-forged.pem")).expect("a record").into_owned();
+    let token = decode_object(&desk.read("token.pem")).expect("a token").into_owned();
+    let entered = [
+        told("CS-1002", &desk.read("returned/notes.txt")),
+        told("CS-1203", &broken),
+        told("CS-4002", &unknown),
+        told("CS-1005", &token),
+        told("CS-7070", &under_forged),
+    ];
+    assert_eq!(desk.refusals(), entered);
     // Without what cannot be read, a rule refused the rest.
     for name in ["large.pem", "link.pem"] {
         fs::remove_file(desk.path("returned").join(name)).expect("a file");
     }
     let again = desk.run(&["receipts", "import", "returned"]).expect_code(1);
     expect_said(&again, &["3 were known already, 5 refused", "several.pem: ", "(record 3 of the file) [CS-4002]"]);
+    assert_eq!(desk.refusals(), entered);
     expect_said(&desk.run(&["receipts", "import", "nowhere"]).expect_code(3), &["CS-7007", "nowhere"]);
     expect_said(&desk.run(&["receipts", "import"]).expect_code(2), &["PATH"]);
 }

@@ -75,7 +75,7 @@ impl Desk {
         Run::new("openssl").args(args).directory(self.folder.path()).output()
     }
 
-    /// Everything in the folder with its content, but for the ledger's working files.
+    /// Everything in the folder with its content; of the ledger what was done, without what was refused.
     pub(crate) fn snapshot(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut files = BTreeMap::new();
         let mut folders = vec![self.folder.path().to_owned()];
@@ -84,7 +84,10 @@ impl Desk {
                 let path = entry.expect("an entry").path();
                 if path.is_dir() {
                     folders.push(path);
-                } else if !path.to_string_lossy().ends_with("-shm") {
+                } else if path.ends_with("ledger.sqlite") {
+                    let home = path.parent().and_then(Path::to_str).expect("a folder");
+                    files.insert(path.clone(), self.entries_of(home, false).join("\n").into_bytes());
+                } else if !path.to_string_lossy().contains("ledger.sqlite-") {
                     files.insert(path.clone(), fs::read(&path).expect("a file"));
                 }
             }
@@ -92,9 +95,24 @@ impl Desk {
         files
     }
 
-    /// How many entries the ledger has.
+    /// How many entries the ledger has of what was done.
     pub(crate) fn entries(&self) -> usize {
-        self.run(&["ledger", "list"]).expect_code(0).stdout_text().lines().count()
+        self.entries_of("authority", false).len()
+    }
+
+    /// What the ledger says was refused, and why: command, code and about what.
+    pub(crate) fn refusals(&self) -> Vec<String> {
+        let said = |line: &String| {
+            Some(line.split_once("  refused            ")?.1.split_once(", asked for by ")?.0.to_owned())
+        };
+        self.entries_of("authority", true).iter().map(|line| said(line).expect("a refusal")).collect()
+    }
+
+    /// The ledger's lines, either of what was refused or of all else.
+    fn entries_of(&self, home: &str, refused: bool) -> Vec<String> {
+        let list = self.run(&["--home", home, "ledger", "list"]);
+        let of_kind = |line: &&str| line.contains("Z  refused  ") == refused;
+        list.stdout_text().lines().filter(of_kind).map(str::to_owned).collect()
     }
 }
 

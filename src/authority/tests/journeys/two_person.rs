@@ -113,10 +113,21 @@ fn a_token_takes_two_officers() {
     let id = json["object"]["body"]["id"].as_str().unwrap_or_else(|| panic!("an id: {json:#}")).to_owned();
     expect_said(&desk.run(&["ledger", "show", &id[..12]]).expect_code(0), &["token issued"]);
     desk.run(&["ledger", "verify"]).expect_code(0);
-    expect_said(&desk.run(&["ledger", "show", &entries.to_string()]).expect_code(0), &["token requested"]);
-    let approval = (entries + 1).to_string();
-    desk.run(&["ledger", "show", &approval, "--export", "approval.pem"]).expect_code(0);
+    let list = list.stdout_text();
+    let approval =
+        list.lines().find(|line| line.contains("token approved")).and_then(|line| line.split_whitespace().next());
+    let approval = approval.expect("the number of an approval");
+    desk.run(&["ledger", "show", approval, "--export", "approval.pem"]).expect_code(0);
     expect_said(&desk.run(&["inspect", "approval.pem"]).expect_code(0), &["approval"]);
+    // What was refused stands there, too, each attempt, but no dry run.
+    let attempts = [
+        "issue [CS-7076]: acme".to_owned(),
+        format!("request issue [CS-3013]: {id}"),
+        format!("request issue [CS-3013]: {id}"),
+        format!("request issue [CS-3013]: {id}"),
+        format!("request issue [CS-7075]: {id}"),
+    ];
+    assert_eq!(desk.refusals(), attempts);
 }
 
 #[test]
