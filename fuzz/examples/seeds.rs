@@ -170,6 +170,10 @@ fn verdict() -> Seeds {
     let with_lists = [0, 60, 0, 0, 0b0101, 0, 1, 0, 0b0000_0011];
     let whole = WORLD.records.iter().map(|record| [&facts[..], &[0], record].concat());
     let mut seeds = named("whole", whole);
+    // A proof and two approvals demanded, of a token that carries them and of one that does not.
+    let demanding = [0, 60, 0, 0, 0b0101, 0, 0b1_0100, 0, 0];
+    let demanded = [&WORLD.records[0], &WORLD.records[3]].map(|record| [&demanding[..], &[0], record].concat());
+    seeds.extend(named("demanded", demanded));
     let mut cases: Vec<Vec<u8>> = Vec::new();
     let mut case =
         |facts: &[u8], flags: u8, grant: u16, change: &dyn Fn(&mut countersign_common::Token), lists: bool| {

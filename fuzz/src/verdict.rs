@@ -6,8 +6,9 @@
 
 use crate::{draw::Draw, signed};
 use countersign_common::{
-    Anchors, ComponentFact, ComponentKind, Facts, Lists, MachineFacts, NO_LISTS, Octets, Product, RevocationList,
-    SignedObject, State, Time, VerifiedRecord, VerifiedTokenList, decode_object, encode_object, is_misleading, sha256,
+    Anchors, ComponentFact, ComponentKind, Demands, Facts, Lists, MachineFacts, NO_LISTS, Octets, Product,
+    RevocationList, SignedObject, State, Time, VerifiedRecord, VerifiedTokenList, decode_object, encode_object,
+    is_misleading, sha256,
     token::ProductVersion,
     token_list::{RevokedToken, TokenRevocation},
     validate,
@@ -17,7 +18,10 @@ use countersign_testpki::{
     certificates::{ca, signer_extensions},
     crls::{self, List},
     objects::{ACTIVATED, CONTENT_TOKEN, Cms, ISSUED, example_machine, machine, other_machine},
-    trust::{anchors_signer, anchors_update, empty_list, list_signer, revoked, token_list},
+    trust::{
+        ProofParts, anchors_signer, anchors_update, approval, approve, approver, empty_list, ledger_signer,
+        list_signer, revoked, token_list, with_proof,
+    },
 };
 use der::Encode;
 use std::sync::LazyLock;
@@ -38,6 +42,9 @@ pub struct World {
 
 /// Made once: a run costs signatures enough without it.
 pub static WORLD: LazyLock<World> = LazyLock::new(World::new);
+/// The place of the record whose token carries an inclusion proof and two approvals, and how many those are.
+const PROVEN: usize = 3;
+const APPROVALS: u8 = 2;
 /// Places of token lists that exempt from what certificate lists say, and where the bits of the latter begin.
 const STANDING: usize = 6;
 const RECEIVED: usize = 7;
@@ -131,7 +138,8 @@ fn certificate_lists(cast: &Cast) -> Vec<Vec<u8>> {
     all.map(|((issuer, revoked), why)| list(issuer, revoked, why)).to_vec()
 }
 
-/// The record of the examples; one with a grant by key digest; one whose token is signed by RSA-PSS through a CA.
+/// The record of the examples; one with a grant by key digest; one whose token is signed by RSA-PSS through a CA; and
+/// [`PROVEN`].
 fn records(cast: &Cast) -> Vec<Vec<u8>> {
     let root = &cast.holder_root.certificate;
     let by_digest = cast.record(|_| {}, |challenge| challenge.grant = 2, |cms| cms.certificates.push(root.clone()));
@@ -144,7 +152,15 @@ fn records(cast: &Cast) -> Vec<Vec<u8>> {
     token.certificates.push(issuer.certificate.clone());
     let token = token.build();
     let by_rsa = cast.record_cms(&cast.challenge(&token), &token, &cast.holder).build();
-    vec![cast.record(|_| {}, |_| {}, |_| {}), by_digest, by_rsa]
+    let body = cast.token_body().to_der().expect("a body");
+    let approvers = ["Example Approver", "Second Approver"].map(|name| approver(name, &cast.token_root));
+    let mut token = Cms::new(CONTENT_TOKEN, body.clone(), &cast.token_signer, ISSUED);
+    approve(&mut token, &approvers.map(|approver| approval(&approver, &body)));
+    let token = token.build();
+    let ledger_signer = ledger_signer("Example Ledger Signer", &cast.token_root);
+    let token = with_proof(&token, &ProofParts::new(Octets(sha256(&token))).signed_by(&ledger_signer));
+    let proven = cast.record_cms(&cast.challenge(&token), &token, &cast.holder).build();
+    vec![cast.record(|_| {}, |_| {}, |_| {}), by_digest, by_rsa, proven]
 }
 
 /// Judges a record.
@@ -156,6 +172,7 @@ pub fn run(input: &[u8]) {
         setting.with_facts(|facts| {
             if let Some(record) = judge(&der, &der, facts) {
                 signed::check(&record, facts);
+                setting.check_demands(&record);
                 setting.check_lists(&record);
             }
         });
@@ -165,6 +182,7 @@ pub fn run(input: &[u8]) {
         setting.with_facts(|facts| {
             if let Some(record) = judge(file, &der, facts) {
                 assert!(WORLD.records.iter().any(|known| is_twin(record.object(), known)), "a forged record stands");
+                setting.check_demands(&record);
                 setting.check_lists(&record);
             }
         });
@@ -179,12 +197,13 @@ pub struct Setting {
     version: u8,
     machine: MachineFacts,
     anchors: usize,
+    demands: Demands,
     lists: u16,
     of_machine: bool,
 }
 
 impl Setting {
-    /// Clock (two octets), floor (two), product, machine, anchors, lists (two).
+    /// Clock (two octets), floor (two), product, machine, anchors with what they demand, lists (two).
     pub fn draw(draw: &mut Draw<'_>) -> Self {
         let (now, newest_time_seen) = (time(draw), time(draw));
         let (product, machine, anchors, lists) = (draw.octet(), draw.octet(), draw.octet(), draw.short());
@@ -195,6 +214,7 @@ impl Setting {
             version: product >> 2 & 3,
             machine: machine_of(machine),
             anchors: usize::from(anchors & 3),
+            demands: Demands { inclusion_proof: anchors >> 2 & 1 == 1, approvals: anchors >> 3 & 3 },
             lists: lists >> 1,
             of_machine: lists & 1 == 1,
         }
@@ -212,12 +232,13 @@ impl Setting {
             version: [None, Some((2, 4)), Some((3, 0)), Some((1, 9))][usize::from(self.version)]
                 .map(|(major, minor)| ProductVersion { major, minor, patch: 0 }),
         };
+        let anchors = ANCHORS[self.anchors].clone().demanding(self.demands);
         call(&Facts {
             now: self.now,
             newest_time_seen: self.newest_time_seen,
             product,
             machine: &self.machine,
-            anchors: &ANCHORS[self.anchors],
+            anchors: &anchors,
             lists: of_machine.as_ref().unwrap_or(&NO_LISTS),
         });
     }
@@ -230,6 +251,14 @@ impl Setting {
 
     fn has_token_list(&self, at: usize) -> bool {
         self.of_machine && self.lists >> at & 1 == 1
+    }
+
+    /// A record that activates has what the anchors demand.
+    fn check_demands(&self, record: &VerifiedRecord<'_>) {
+        let is_approved = is_twin(record.object(), &WORLD.records[PROVEN]);
+        let is_proven = is_approved && record.token().object().inclusion_proof().is_some();
+        assert!(is_proven || !self.demands.inclusion_proof, "without a proof");
+        assert!(self.demands.approvals <= if is_approved { APPROVALS } else { 0 }, "without its approvals");
     }
 
     /// A record that activates: whoever's certificate was compromised is exempted by a list, and nobody is on hold.
@@ -331,7 +360,7 @@ fn check_clocks(record: &VerifiedRecord<'_>, facts: &Facts<'_>) {
 }
 
 /// Whether a record says what a known one does, signed by the same holder: all but the spelling of the signature, which
-/// nothing signs (docs/token-format.md, section 9).
+/// nothing signs (docs/token-format.md, section 9), and the proof that its token may carry.
 fn is_twin(record: &SignedObject<'_>, known: &[u8]) -> bool {
     let Ok(known) = SignedObject::from_der(known) else { return false };
     let certificates = |object: &SignedObject<'_>| {
@@ -341,5 +370,11 @@ fn is_twin(record: &SignedObject<'_>, known: &[u8]) -> bool {
         && record.signing_time() == known.signing_time()
         && record.signer().der() == known.signer().der()
         && certificates(record) == certificates(&known)
-        && record.unsigned_token() == known.unsigned_token()
+        && token_digest(record) == token_digest(&known)
+}
+
+/// What names the token of a record, with or without an inclusion proof in it.
+fn token_digest(record: &SignedObject<'_>) -> Option<[u8; 32]> {
+    let token = record.unsigned_token()?;
+    SignedObject::from_der(token).ok().map(|token| token.digest())
 }
