@@ -5,7 +5,7 @@
 
 use countersign_pki::{
     HashAlgorithm::{self, Sha256, Sha384, Sha512},
-    PROVIDER, PublicKey, SignatureAlgorithm,
+    KeyKind, PROVIDER, PublicKey, SignatureAlgorithm,
 };
 use countersign_testpki::der::{bits, oid, sequence};
 use std::io::Write;
@@ -34,6 +34,10 @@ impl Counts {
     ) {
         let accepted = key.is_some_and(|key| key.verify(algorithm, message, signature).is_ok());
         assert_eq!(accepted, result == TestResult::Valid && !outside, "{told:?}");
+        if let Some(key) = key.filter(|key| key.kind() == KeyKind::P256) {
+            let for_many = key.clone().for_many();
+            assert_eq!(for_many.verify(algorithm, message, signature).is_ok(), accepted, "{told:?}");
+        }
         match (result, accepted) {
             (_, true) => self.accepted += 1,
             (TestResult::Valid, false) => self.outside += 1,

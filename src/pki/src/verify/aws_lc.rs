@@ -37,6 +37,11 @@ impl Key {
         }
     }
 
+    /// Its own tables are for the generator only.
+    pub(super) fn for_many(self) -> Self {
+        self
+    }
+
     /// RFC 8032 5.1.7 without the cofactor.
     pub(super) fn verify_ed25519(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         matches!(self, Self::Curve(key) if key.verify_sig(message, signature).is_ok())

@@ -1,16 +1,18 @@
 //! Verification by RustCrypto: all in Rust.
 
-use super::KeyParts;
+use super::{KeyParts, p256_table::Table};
 use crate::algorithm::{HashAlgorithm, SignatureAlgorithm};
 use rsa::BoxedUint;
 use sha2::{Sha256, Sha384, Sha512};
 use signature::hazmat::PrehashVerifier;
+use std::sync::Arc;
 
 /// A key of a kind and form that was found to be allowed.
 #[derive(Clone, Debug)]
 pub(super) enum Key {
     Ed25519(Box<ed25519_dalek::VerifyingKey>),
     P256(Box<p256::ecdsa::VerifyingKey>),
+    P256Table(Arc<Table>),
     P384(Box<p384::ecdsa::VerifyingKey>),
     Rsa(Box<rsa::PublicKey>),
 }
@@ -36,6 +38,13 @@ impl Key {
         }
     }
 
+    pub(super) fn for_many(self) -> Self {
+        match self {
+            Self::P256(key) => Self::P256Table(Arc::new(Table::new(&key))),
+            other => other,
+        }
+    }
+
     /// RFC 8032 5.1.7 without the cofactor.
     pub(super) fn verify_ed25519(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         let signature = ed25519_dalek::Signature::from_bytes(signature);
@@ -48,6 +57,12 @@ impl Key {
             (Self::P256(key), SignatureAlgorithm::EcdsaP256Sha256) => p256::ecdsa::DerSignature::try_from(signature)
                 .and_then(|signature| key.verify_prehash(digest, &signature))
                 .is_ok(),
+            (Self::P256Table(table), SignatureAlgorithm::EcdsaP256Sha256) => {
+                match (digest.try_into(), p256::ecdsa::Signature::from_der(signature)) {
+                    (Ok(digest), Ok(signature)) => table.verify(digest, &signature),
+                    _ => false,
+                }
+            }
             (Self::P384(key), SignatureAlgorithm::EcdsaP384Sha384) => p384::ecdsa::DerSignature::try_from(signature)
                 .and_then(|signature| key.verify_prehash(digest, &signature))
                 .is_ok(),
