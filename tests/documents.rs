@@ -15,9 +15,10 @@ use std::{
 };
 
 /// Documents with commands, how many they have at least, so that none is lost unnoticed, and what they take for granted.
-const DOCUMENTS: [(&str, usize, &str); 10] = [
+const DOCUMENTS: [(&str, usize, &str); 11] = [
     ("README.md", 12, "true"),
     ("docs/approvals.md", 9, APPROVALS_SETTING),
+    ("docs/fleets.md", 5, FLEETS_SETTING),
     ("docs/guide.md", 25, GUIDE_SETTING),
     ("docs/keys.md", 10, "true"),
     ("docs/ledger.md", 9, LEDGER_SETTING),
@@ -50,6 +51,14 @@ const LEDGER_SETTING: &str = r#"
 
 /// An authority.
 const APPROVALS_SETTING: &str = r#"countersign-authority init --organization "Example Works""#;
+
+/// An authority, a profile for many tokens and a file of rows.
+const FLEETS_SETTING: &str = r#"
+    countersign-authority init --organization "Example Works" &&
+    printf '[product]\nid = "control-room"\n[window]\nwithin = "30d"\n' > fleet.toml &&
+    printf '%s\n' reference,customer,customer_name,seats,entitlement.points "press 7,acme,Acme Power,10,5000" \
+        "press 8,acme,,ten," "boiler 1,globex,Globex,2,200" > spring.csv
+"#;
 
 /// The demonstration PKI with one certificate.
 const PATH_SETTING: &str = r#"

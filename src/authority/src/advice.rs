@@ -25,6 +25,14 @@ impl Error {
                 "have the ledger signer sign the tree first: countersign-authority ledger sign --out FILE".to_owned()
             }
             Self::SecretsSame => "choose another one, which nobody else knows; nothing was written".to_owned(),
+            Self::BatchFile { .. } => {
+                "correct the file; docs/fleets.md says what its rows look like, and --dry-run tries them".to_owned()
+            }
+            Self::BatchFolder { .. } => {
+                "name another folder for a new batch; to go on with one, give the same rows and terms as before"
+                    .to_owned()
+            }
+            Self::BatchRow(_) => "correct the row, and issue it in another batch".to_owned(),
             Self::FileExists(_) => "nothing is overwritten: name another file, or move this one away".to_owned(),
             Self::File { fault, .. } => match fault.kind() {
                 std::io::ErrorKind::NotFound => "check the spelling, and that the folder exists".to_owned(),

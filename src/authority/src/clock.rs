@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use countersign_common::Time;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// 2026-01-01: this program did not exist before.
 const EARLIEST: i64 = 1_767_225_600;
@@ -14,4 +14,18 @@ pub(crate) fn now() -> Result<Time, Error> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| Error::Clock)?;
     let seconds = i64::try_from(since.as_secs()).map_err(|_| Error::Clock)?;
     if seconds < EARLIEST { Err(Error::Clock) } else { Ok(Time::from_unix(seconds)) }
+}
+
+/// How long something takes, whatever happens to the clock.
+#[derive(Clone, Copy)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
 }

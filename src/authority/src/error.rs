@@ -48,6 +48,22 @@ pub enum Error {
         /// The limit in octets.
         limit: usize,
     },
+    /// A file with the rows of a batch cannot be used.
+    BatchFile {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        fault: String,
+    },
+    /// The folder is not one in which this batch can be issued.
+    BatchFolder {
+        /// Which folder, or file in it.
+        path: PathBuf,
+        /// What is wrong.
+        fault: String,
+    },
+    /// A row of a batch cannot be read.
+    BatchRow(String),
     /// Profiles cannot be read, contradict themselves, or name files that are not what they should be.
     Profile(Vec<Finding>),
     /// The limits of the authority cannot be read.
@@ -230,8 +246,11 @@ impl Error {
     /// What it means for the exit code.
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Usage(_) | Self::Profile(_) | Self::CustomerName(_) => Outcome::Usage,
+            Self::Usage(_) | Self::BatchFile { .. } | Self::BatchRow(_) | Self::Profile(_) | Self::CustomerName(_) => {
+                Outcome::Usage
+            }
             Self::AuthorityExists(_)
+            | Self::BatchFolder { .. }
             | Self::FileExists(_)
             | Self::KeptHead { .. }
             | Self::LedgerAltered(_)
@@ -266,7 +285,7 @@ impl Error {
 
     /// Whether a rule refused what was asked for. That a file is in the way is no rule.
     pub(crate) fn is_refusal(&self) -> bool {
-        self.outcome() == Outcome::Refused && !matches!(self, Self::FileExists(_))
+        self.outcome() == Outcome::Refused && !matches!(self, Self::BatchFolder { .. } | Self::FileExists(_))
     }
 
     /// All that it consists of, where it is made of findings.

@@ -172,7 +172,7 @@ fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
 }
 
 /// Flags go before the profile. Those about holders and machines replace what the profile says of them as a whole.
-fn override_by_flags(profile: &mut Profile, flags: Issue) -> Result<(), Error> {
+pub(crate) fn override_by_flags(profile: &mut Profile, flags: Issue) -> Result<(), Error> {
     fn set<T>(place: &mut Option<T>, flag: Option<T>) {
         if flag.is_some() {
             *place = flag;

@@ -138,7 +138,8 @@ impl Register {
                     self.know(octets(der)?, Some(role));
                 }
             }
-            Body::BundleMade { .. }
+            Body::BatchIssued { .. }
+            | Body::BundleMade { .. }
             | Body::Refused { .. }
             | Body::TokenApproved { .. }
             | Body::TokenRequested { .. } => {}

@@ -245,7 +245,9 @@ pub(crate) fn hex_octets(text: &str) -> Option<Vec<u8>> {
 
 /// Lower-case hexadecimal.
 pub(crate) fn to_hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |half: u8| char::from(DIGITS[usize::from(half)]);
+    octets.iter().flat_map(|octet| [digit(octet >> 4), digit(octet & 15)]).collect()
 }
 
 /// SHA-256 of something in lower-case hexadecimal.

@@ -71,8 +71,8 @@ pub enum Command {
     Init(Init),
     /// Make a new key and certificate for a role; the one before stays valid.
     Renew(Renew),
-    /// Issue an activation token.
-    Issue(Box<Issue>),
+    /// Issue an activation token, or one for each row of a file.
+    Issue(Box<IssueTokens>),
     /// Tokens that officers have to approve before they are issued.
     Request {
         /// What to do.
@@ -258,14 +258,28 @@ pub struct Init {
 }
 
 /// Arguments of `issue`.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Debug)]
 #[command(after_help = "Example, on one listed machine and for one year:\n  \
     countersign-verifier machine --json > press-7.json        (on that machine)\n  \
     countersign-authority issue --customer acme --customer-name \"Acme Power\" --product control-room \\\n      \
     --activate-within 30d --validity 365d --renew-after 330d --machine press-7.json \\\n      \
     --entitlement points=5000 --out press-7.token.pem\n\n\
+    A token for each row of a file, with the terms of a profile where a row is silent (docs/fleets.md):\n  \
+    countersign-authority issue --profile fleet.toml --batch spring.csv --out spring\n\n\
     Everything can stand in a profile as well (docs/profile.md); flags go before it. The authority's limits.toml \
     says what may be issued at all; --dry-run tells whether it may.")]
+pub struct IssueTokens {
+    /// Issue a token for each row of this file, .csv or .jsonl; its columns are named as the flags are. --out is the
+    /// folder then. The same command goes on with a batch that was cut off.
+    #[arg(long, value_name = "FILE")]
+    pub batch: Option<PathBuf>,
+    /// The terms.
+    #[command(flatten)]
+    pub terms: Issue,
+}
+
+/// The terms of a token.
+#[derive(Args, Debug, Default)]
 pub struct Issue {
     /// Take the terms from this TOML file; flags override it.
     #[arg(long, value_name = "FILE")]

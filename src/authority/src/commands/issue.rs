@@ -9,7 +9,7 @@ use crate::{
     files::NewFile,
     home::{Home, Role},
     keys::Signer,
-    ledger::{Body, CustomerRow, Writing},
+    ledger::{Body, CustomerRow, Entry, Writing},
     limits::Limits,
     lint::{Circumstances, Finding, lint},
     plan::{Identity, IssuePlan},
@@ -61,8 +61,23 @@ pub(super) struct Asked {
     pub(super) plan: IssuePlan,
     pub(super) limits: Limits,
     certificates: Certificates,
-    new_id: Octets<16>,
-    new_salt: Octets<32>,
+    new: New,
+}
+
+/// What a token gets that the ledger does not know yet.
+#[derive(Clone, Copy)]
+pub(super) struct New {
+    /// The id, unless it follows another one.
+    pub(super) id: Octets<16>,
+    /// The customer's salt, unless the customer has one.
+    pub(super) salt: Octets<32>,
+}
+
+/// What the ledger knows of a token that is to be issued.
+pub(super) struct Known {
+    pub(super) customer: Option<CustomerRow>,
+    /// The token that it follows.
+    pub(super) earlier: Option<Entry>,
 }
 
 /// A token that may be signed, as far as lint and limits go.
@@ -80,25 +95,51 @@ impl Asked {
         let limits = Limits::read(home.path())?;
         let profile = arguments.profile.as_deref().map_or_else(|| Ok(Profile::default()), Profile::read)?;
         let plan = IssuePlan::new(profile, arguments, limits.defaults(), now, &certificates.holder_root)?;
-        let (new_id, new_salt) = (Octets(random::octets()?), Octets(random::octets()?));
-        Ok(Self { plan, limits, certificates, new_id, new_salt })
+        let new = New { id: Octets(random::octets()?), salt: Octets(random::octets()?) };
+        Ok(Self { plan, limits, certificates, new })
     }
 
     /// The token as the ledger has it now.
     pub(super) fn draft(&self, writing: &Writing<'_>) -> Result<Draft, Error> {
-        let identity = identify(&self.plan, writing, self.new_id, self.new_salt)?;
         self.certificates.check_signer(writing)?;
-        let body = self.plan.body(&identity);
-        let newer = self.plan.for_newer_verifier;
-        let findings = check(&body, newer, &self.certificates, &self.limits, writing, clock::now()?)?;
-        let stated = self.plan.approvals.max(self.limits.approvals(&body));
-        let needed = stated.max(writing.approvals_demanded()?);
-        Ok(Draft { body, findings, needed })
+        let held_against = HeldAgainst {
+            limits: &self.limits,
+            certificates: &self.certificates,
+            newest_list: writing.newest_token_list()?,
+            approvals_demanded: writing.approvals_demanded()?,
+        };
+        Draft::new(&self.plan, Known::read(&self.plan, writing)?, self.new, &held_against)
     }
 }
 
+impl Known {
+    pub(super) fn read(plan: &IssuePlan, writing: &Writing<'_>) -> Result<Self, Error> {
+        let earlier = plan.supersedes.map(|id| writing.latest_token(&id.to_string())).transpose()?.flatten();
+        Ok(Self { customer: writing.customer(&plan.customer)?, earlier })
+    }
+}
+
+/// What each token is held against.
+pub(super) struct HeldAgainst<'a> {
+    pub(super) limits: &'a Limits,
+    pub(super) certificates: &'a Certificates,
+    /// The number of the newest token list.
+    pub(super) newest_list: Option<u64>,
+    /// How many approvals the anchors in force demand.
+    pub(super) approvals_demanded: u8,
+}
+
 impl Draft {
-    fn without_approvals(&self) -> Result<(), Error> {
+    /// The body of a token, linted.
+    pub(super) fn new(plan: &IssuePlan, known: Known, new: New, against: &HeldAgainst<'_>) -> Result<Self, Error> {
+        let body = plan.body(&identify(plan, known, new)?);
+        let HeldAgainst { limits, certificates, newest_list, approvals_demanded } = *against;
+        let findings = check(&body, plan.for_newer_verifier, certificates, limits, newest_list, clock::now()?)?;
+        let needed = plan.approvals.max(limits.approvals(&body)).max(approvals_demanded);
+        Ok(Self { body, findings, needed })
+    }
+
+    pub(super) fn without_approvals(&self) -> Result<(), Error> {
         if self.needed == 0 { Ok(()) } else { Err(Error::NeedsApprovals(self.needed)) }
     }
 }
@@ -125,7 +166,7 @@ impl Issuing<'_> {
         findings: Vec<Finding>,
     ) -> Result<Answer, Error> {
         let now = clock::now()?;
-        let object = sign_token(&self.body.to_der()?, self.approvals, signer, now)?;
+        let object = self.sign(signer, now)?;
         self.verify(&object)?;
         let sequence = self.record(&writing, &object, now)?;
         writing.commit()?;
@@ -133,20 +174,34 @@ impl Issuing<'_> {
         answer(path, self.body, &object, sequence, findings)
     }
 
-    /// Distrusts what was signed: it must read again, verify under the own anchor, and say what was meant.
-    fn verify(&self, object: &[u8]) -> Result<(), Error> {
+    /// Signs. The signature has been verified then, and the token says what was meant, by the signer's certificate and no
+    /// other one.
+    pub(super) fn sign(&self, signer: &Signer, now: Time) -> Result<Vec<u8>, Error> {
+        let object = sign_token(&self.body.to_der()?, self.approvals, signer, now)?;
+        let parsed = SignedObject::from_der(&object).map_err(Error::Verification)?;
+        let alone = parsed.signer().der() == self.certificates.token_signer && parsed.other_certificates().is_empty();
+        let carried = Approval::carried_by(&parsed).map_err(Error::Verification)?.len();
+        let body = Token::from_der(parsed.content()).map_err(Error::Verification)?;
+        if alone && body == *self.body && carried == self.approvals.len() {
+            Ok(object)
+        } else {
+            Err(Error::NotWhatWasMeant)
+        }
+    }
+
+    /// Distrusts what was signed: it must verify under the own anchor.
+    pub(super) fn verify(&self, object: &[u8]) -> Result<(), Error> {
         let demands = Demands { inclusion_proof: false, approvals: self.needed };
         let anchors = cms::anchors(&self.certificates.anchors)?.demanding(demands);
         let parsed = SignedObject::from_der(object).map_err(Error::Verification)?;
-        match VerifiedToken::verify(parsed.clone(), &anchors, &NO_LISTS) {
-            Ok(_) => {}
+        match VerifiedToken::verify(parsed, &anchors, &NO_LISTS) {
+            Ok(_) => Ok(()),
             // These two come after path and signature, and were allowed on purpose.
-            Err(Reason::NeedsNewerVerifier(_) | Reason::UnknownCriticalExtension(_)) if self.for_newer_verifier => {}
-            Err(reason) => return Err(Error::Verification(reason)),
+            Err(Reason::NeedsNewerVerifier(_) | Reason::UnknownCriticalExtension(_)) if self.for_newer_verifier => {
+                Ok(())
+            }
+            Err(reason) => Err(Error::Verification(reason)),
         }
-        let carried = Approval::carried_by(&parsed).map_err(Error::Verification)?.len();
-        let body = Token::from_der(parsed.content()).map_err(Error::Verification)?;
-        if body == *self.body && carried == self.approvals.len() { Ok(()) } else { Err(Error::NotWhatWasMeant) }
     }
 
     fn record(&self, writing: &Writing<'_>, object: &[u8], now: Time) -> Result<i64, Error> {
@@ -167,36 +222,47 @@ impl Issuing<'_> {
         }
         let row = CustomerRow { name: body.customer.name.clone(), salt: body.binding.salt };
         writing.keep_customer(&body.customer.id, &row)?;
-        writing.append(
-            now,
-            &Body::TokenIssued {
-                id: body.id.to_string(),
-                revision: body.revision,
-                customer: body.customer.id.clone(),
-                customer_name: body.customer.name.clone(),
-                salt: body.binding.salt.to_string(),
-                product: body.product.id.clone(),
-                signer: digest(&self.certificates.token_signer),
-                digest: digest(object),
-                token: to_hex(object),
-            },
-        )
+        writing.append(now, &self.entry(object))
+    }
+
+    /// The entry of the token.
+    pub(super) fn entry(&self, object: &[u8]) -> Body {
+        let body = self.body;
+        Body::TokenIssued {
+            id: body.id.to_string(),
+            revision: body.revision,
+            customer: body.customer.id.clone(),
+            customer_name: body.customer.name.clone(),
+            salt: body.binding.salt.to_string(),
+            product: body.product.id.clone(),
+            signer: digest(&self.certificates.token_signer),
+            digest: digest(object),
+            token: to_hex(object),
+        }
     }
 }
 
 /// DER of the authority's certificates.
 pub(super) struct Certificates {
     pub(super) anchors: Vec<Vec<u8>>,
-    holder_roots: Vec<Vec<u8>>,
+    /// SubjectPublicKeyInfo of each of the anchors.
+    anchor_keys: Vec<Vec<u8>>,
+    /// SubjectPublicKeyInfo of each holder root.
+    holder_root_keys: Vec<Vec<u8>>,
     pub(super) holder_root: Vec<u8>,
     token_signer: Vec<u8>,
 }
 
 impl Certificates {
     pub(super) fn read(home: &Home) -> Result<Self, Error> {
+        let parse = |der: &Vec<u8>| Certificate::from_der(der).map(|parsed| parsed.spki().to_vec());
+        let keys =
+            |list: &[Vec<u8>]| list.iter().map(parse).collect::<Result<Vec<_>, _>>().map_err(|_| Error::KeyMismatch);
+        let anchors = home.anchors()?;
         Ok(Self {
-            anchors: home.anchors()?,
-            holder_roots: home.holder_roots()?,
+            anchor_keys: keys(&anchors)?,
+            anchors,
+            holder_root_keys: keys(&home.holder_roots()?)?,
             holder_root: home.certificate(Role::HolderRoot)?,
             token_signer: home.certificate(Role::TokenSigner)?,
         })
@@ -210,24 +276,18 @@ impl Certificates {
 }
 
 /// Who the customer is and which token this is: from the ledger, or new.
-fn identify(
-    plan: &IssuePlan,
-    ledger: &Writing<'_>,
-    new_id: Octets<16>,
-    new_salt: Octets<32>,
-) -> Result<Identity, Error> {
-    let known = ledger.customer(&plan.customer)?;
+fn identify(plan: &IssuePlan, known: Known, new: New) -> Result<Identity, Error> {
+    let Known { customer: known, earlier } = known;
     let customer_name = plan
         .customer_name
         .clone()
         .or_else(|| known.as_ref().map(|row| row.name.clone()))
         .ok_or_else(|| Error::CustomerName(plan.customer.clone()))?;
-    let salt = known.map_or(new_salt, |row| row.salt);
+    let salt = known.map_or(new.salt, |row| row.salt);
     let Some(id) = plan.supersedes else {
-        return Ok(Identity { id: new_id, revision: 1, customer_name, salt });
+        return Ok(Identity { id: new.id, revision: 1, customer_name, salt });
     };
-    let earlier = ledger.latest_token(&id.to_string())?.ok_or_else(|| Error::NoEntry(id.to_string()))?;
-    let Body::TokenIssued { revision, customer, product, .. } = earlier.body else {
+    let Some(Body::TokenIssued { revision, customer, product, .. }) = earlier.map(|entry| entry.body) else {
         return Err(Error::NoEntry(id.to_string()));
     };
     if customer != plan.customer {
@@ -246,20 +306,18 @@ pub(super) fn check(
     for_newer_verifier: bool,
     certificates: &Certificates,
     limits: &Limits,
-    writing: &Writing<'_>,
+    newest_list: Option<u64>,
     now: Time,
 ) -> Result<Vec<Finding>, Error> {
-    let parse = |der: &Vec<u8>| Certificate::from_der(der).map(|parsed| parsed.spki().to_vec());
-    let keys = |list: &[Vec<u8>]| list.iter().map(parse).collect::<Result<Vec<_>, _>>().map_err(|_| Error::KeyMismatch);
     let mut findings = limits.findings(body);
     findings.extend(lint(
         body,
         &Circumstances {
             now,
-            anchor_keys: &keys(&certificates.anchors)?,
-            holder_root_keys: &keys(&certificates.holder_roots)?,
+            anchor_keys: &certificates.anchor_keys,
+            holder_root_keys: &certificates.holder_root_keys,
             token_signer: &Certificate::from_der(&certificates.token_signer).map_err(|_| Error::KeyMismatch)?,
-            newest_list: writing.newest_token_list()?,
+            newest_list,
             for_newer_verifier,
         },
     ));

@@ -77,7 +77,8 @@ pub(super) fn show(id: &str, export: Option<&Path>, context: &Context<'_>) -> Re
             text += &report::render(&report::certificate_list_lines(&export_as).ok_or_else(damaged)?);
             document["certificate_list"] = report::certificate_list(&export_as).ok_or_else(damaged)?;
         }
-        Body::BundleMade { .. }
+        Body::BatchIssued { .. }
+        | Body::BundleMade { .. }
         | Body::CertificateReinstated { .. }
         | Body::RecordReceived { .. }
         | Body::Refused { .. }
@@ -108,6 +109,10 @@ fn summary(entry: &Entry) -> String {
         Body::AnchorsAdopted { number, .. } => ("anchors adopted", format!("update {number}")),
         Body::AnchorsUpdateIssued { number, .. } => ("anchors update", number.to_string()),
         Body::AuthorityFounded { organization, .. } => ("authority founded", organization.clone()),
+        Body::BatchIssued { batch, first, last, issued, refused, officer, .. } => (
+            "batch issued",
+            format!("{batch} rows {first} to {last}: {issued} issued, {refused} refused, by {officer}"),
+        ),
         Body::BundleMade { id, label, parts, .. } => ("bundle made", format!("{id} {label}, {parts} parts")),
         Body::CertificateListIssued { issuer, number, base, .. } => {
             let base = base.map(|base| format!(", changes since {base}")).unwrap_or_default();
@@ -156,6 +161,10 @@ fn brief(entry: &Entry) -> Value {
             json!({ "number": number, "sha256": digest })
         }
         Body::AuthorityFounded { organization, .. } => json!({ "organization": organization }),
+        Body::BatchIssued { batch, input, first, last, issued, refused, officer } => json!({
+            "batch": batch, "input": input, "first": first, "last": last, "issued": issued, "refused": refused,
+            "officer": officer,
+        }),
         Body::BundleMade { id, label, parts, digest } => {
             json!({ "id": id, "label": label, "parts": parts, "sha256": digest })
         }

@@ -1,6 +1,7 @@
 //! The work, one command a file.
 
 mod anchors;
+mod batch;
 mod bundle;
 mod card;
 mod crl;
@@ -108,7 +109,10 @@ fn carry_out(command: Command, context: &mut Context<'_>) -> Result<(Answer, u8)
             AnchorsCommand::Show { file } => anchors::show(&file, context),
             AnchorsCommand::Adopt { file } => anchors::adopt(&file, context),
         },
-        Command::Issue(arguments) => issue::run(*arguments, context),
+        Command::Issue(arguments) => match arguments.batch {
+            Some(file) => return batch::run(&file, arguments.terms, context),
+            None => issue::run(arguments.terms, context),
+        },
         Command::Request { command } => match command {
             RequestCommand::Make(arguments) => request::make(*arguments, context),
             RequestCommand::Show { file } => request::show(&file),

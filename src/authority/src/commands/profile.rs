@@ -122,7 +122,8 @@ impl Checker<'_> {
         let plan = IssuePlan::new(profile, flags, self.limits.defaults(), self.now, &self.certificates.holder_root)?;
         let identity = Identity { id: Octets([0; 16]), revision: 1, customer_name, salt: Octets([0; 32]) };
         let body = plan.body(&identity);
-        let found = match check_body(&body, false, &self.certificates, &self.limits, &self.writing, self.now) {
+        let newest_list = self.writing.newest_token_list()?;
+        let found = match check_body(&body, false, &self.certificates, &self.limits, newest_list, self.now) {
             Err(Error::Lint(findings)) => findings,
             found => found?,
         };

@@ -152,7 +152,8 @@ impl ToIssue<'_> {
         }
         self.certificates.check_signer(writing)?;
         let (certificates, now) = (&self.certificates, clock::now()?);
-        let findings = check(token, self.for_newer_verifier, certificates, &self.limits, writing, now)?;
+        let newest_list = writing.newest_token_list()?;
+        let findings = check(token, self.for_newer_verifier, certificates, &self.limits, newest_list, now)?;
         let needed = requested.max(self.limits.approvals(token)).max(writing.approvals_demanded()?);
         let refused = |reason| Error::Object { path: self.path.to_owned(), reason };
         let by = request.objects().map_err(refused)?;

@@ -11,7 +11,10 @@ use cryptoki::{
     slot::{Slot, TokenInfo},
     types::AuthPin,
 };
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 /// Loads a module.
 pub(super) fn load(path: &Path) -> Result<Pkcs11, Error> {
@@ -76,7 +79,7 @@ impl Token {
         let refused = match session.login(UserType::User, pin.as_ref()) {
             Ok(()) => {
                 let serial = self.info.serial_number().to_owned();
-                return Ok(Hsm { session, slot: self.slot, pin, serial, label });
+                return Ok(Hsm { session: Mutex::new(session), slot: self.slot, pin, serial, label });
             }
             Err(Fault::Pkcs11(RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange, _)) => {
                 // The last try may just have been spent.
@@ -92,7 +95,8 @@ impl Token {
 
 /// A token with the officer logged in, until this is dropped.
 pub(super) struct Hsm {
-    pub(super) session: Session,
+    // One signature at a time, whichever thread asks for it.
+    session: Mutex<Session>,
     slot: Slot,
     /// For keys that want it before each signature. None where the token has a key pad of its own.
     pin: Option<AuthPin>,
@@ -106,6 +110,11 @@ impl Hsm {
         self.slot == token.slot && self.serial == token.info.serial_number()
     }
 
+    /// The session, for as long as nobody else needs it.
+    pub(super) fn session(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Signs with a key of the token; `each_time` for one that wants the PIN before each signature.
     pub(super) fn sign(
         &self,
@@ -114,14 +123,15 @@ impl Hsm {
         each_time: bool,
         data: &[u8],
     ) -> Result<Vec<u8>, Error> {
+        let session = self.session();
         let signature = if each_time {
-            self.session.sign_init(mechanism, key).and_then(|()| {
-                self.session.login(UserType::ContextSpecific, self.pin.as_ref())?;
-                self.session.sign_update(data)?;
-                self.session.sign_final()
+            session.sign_init(mechanism, key).and_then(|()| {
+                session.login(UserType::ContextSpecific, self.pin.as_ref())?;
+                session.sign_update(data)?;
+                session.sign_final()
             })
         } else {
-            self.session.sign(mechanism, key, data)
+            session.sign(mechanism, key, data)
         };
         Ok(signature?)
     }

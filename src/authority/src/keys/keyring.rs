@@ -17,7 +17,7 @@ use cryptoki::context::Pkcs11;
 use serde::{Deserialize, Serialize};
 use std::{
     path::{Path, PathBuf},
-    rc::Rc,
+    sync::Arc,
 };
 use zeroize::Zeroizing;
 
@@ -101,7 +101,7 @@ pub(crate) struct Keyring {
     pin_source: Source,
     // In this order: keys go before the sessions, sessions before the modules.
     made: Vec<MadePair>,
-    hsms: Vec<(Custodian, Rc<Hsm>)>,
+    hsms: Vec<(Custodian, Arc<Hsm>)>,
     modules: Vec<(PathBuf, Pkcs11)>,
 }
 
@@ -239,15 +239,15 @@ impl Keyring {
     }
 
     /// The token that a URI means, logged in. Its PIN opens all keys in it, so that it has one custodian.
-    fn hsm(&mut self, uri: &Pkcs11Uri, custodian: Custodian) -> Result<Rc<Hsm>, Error> {
+    fn hsm(&mut self, uri: &Pkcs11Uri, custodian: Custodian) -> Result<Arc<Hsm>, Error> {
         let module = self.module(&uri.module)?;
         let token = Token::find(&module, uri)?;
         if let Some((whose, known)) = self.hsms.iter().find(|(_, hsm)| hsm.is(&token)) {
-            return if *whose == custodian { Ok(Rc::clone(known)) } else { Err(Error::SecretsSame) };
+            return if *whose == custodian { Ok(Arc::clone(known)) } else { Err(Error::SecretsSame) };
         }
         let source = self.pin_source;
-        let hsm = Rc::new(token.log_in(&module, |question| source.read(question))?);
-        self.hsms.push((custodian, Rc::clone(&hsm)));
+        let hsm = Arc::new(token.log_in(&module, |question| source.read(question))?);
+        self.hsms.push((custodian, Arc::clone(&hsm)));
         Ok(hsm)
     }
 }

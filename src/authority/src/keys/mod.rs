@@ -13,8 +13,8 @@ pub(crate) use keyring::{Custodian, Keyring, StoredKey};
 use crate::error::Error;
 use countersign_common::{Certificate, PublicKey, SignatureAlgorithm};
 
-/// A private key. Hashing is done outside, where the algorithm signs a digest.
-pub(crate) trait SigningKey {
+/// A private key, for several threads. Hashing is done outside, where the algorithm signs a digest.
+pub(crate) trait SigningKey: Send + Sync {
     /// DER of the SubjectPublicKeyInfo.
     fn spki(&self) -> &[u8];
 
@@ -28,10 +28,13 @@ pub(crate) trait SigningKey {
 
 /// Signs a message and distrusts the outcome: a signature that does not verify never leaves.
 pub(crate) fn sign(key: &dyn SigningKey, message: &[u8]) -> Result<Vec<u8>, Error> {
+    let public = PublicKey::from_spki(key.spki()).map_err(|_| Error::KeyMismatch)?;
+    sign_and_verify(key, &public, message)
+}
+
+fn sign_and_verify(key: &dyn SigningKey, public: &PublicKey, message: &[u8]) -> Result<Vec<u8>, Error> {
     let signature = key.sign_input(&key.algorithm().signer_input(message))?;
-    PublicKey::from_spki(key.spki())
-        .and_then(|public| public.verify(key.algorithm(), message, &signature))
-        .map_err(|_| Error::KeyMismatch)?;
+    public.verify(key.algorithm(), message, &signature).map_err(|_| Error::KeyMismatch)?;
     Ok(signature)
 }
 
@@ -39,6 +42,8 @@ pub(crate) fn sign(key: &dyn SigningKey, message: &[u8]) -> Result<Vec<u8>, Erro
 pub(crate) struct Signer {
     certificate: Vec<u8>,
     key: Box<dyn SigningKey>,
+    /// The public half, ready.
+    public: PublicKey,
 }
 
 impl Signer {
@@ -48,7 +53,13 @@ impl Signer {
         if parsed.spki() != key.spki() {
             return Err(Error::KeyMismatch);
         }
-        Ok(Self { certificate, key })
+        let public = PublicKey::from_spki(key.spki()).map_err(|_| Error::KeyMismatch)?;
+        Ok(Self { certificate, key, public })
+    }
+
+    /// The same, for many signatures.
+    pub(crate) fn for_many(self) -> Self {
+        Self { public: self.public.for_many(), ..self }
     }
 
     /// DER of the certificate.
@@ -68,6 +79,6 @@ impl Signer {
 
     /// Signs a message.
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
-        sign(self.key(), message)
+        sign_and_verify(self.key(), &self.public, message)
     }
 }

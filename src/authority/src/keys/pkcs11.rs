@@ -29,14 +29,14 @@ use p384::NistP384;
 use pkcs8::AssociatedOid;
 use sha2::Sha256;
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
-use std::{path::Path, rc::Rc};
+use std::{path::Path, sync::Arc};
 
 /// 65,537.
 const EXPONENT: [u8; 3] = [1, 0, 1];
 
 /// A private key in a token, with its public half.
 pub(crate) struct Pkcs11Key {
-    hsm: Rc<Hsm>,
+    hsm: Arc<Hsm>,
     private: ObjectHandle,
     /// Whether it wants the PIN before each signature (CKA_ALWAYS_AUTHENTICATE), as PIV's slot 9C does.
     each_time: bool,
@@ -46,22 +46,22 @@ pub(crate) struct Pkcs11Key {
 
 impl Pkcs11Key {
     /// Opens the key that a URI names; `spki` is that of its certificate.
-    pub(super) fn open(hsm: Rc<Hsm>, uri: &Pkcs11Uri, spki: &[u8], padding: RsaPadding) -> Result<Self, Error> {
+    pub(super) fn open(hsm: Arc<Hsm>, uri: &Pkcs11Uri, spki: &[u8], padding: RsaPadding) -> Result<Self, Error> {
         let private = find(&hsm, ObjectClass::PRIVATE_KEY, uri)?;
         Self::new(hsm, private, spki.to_vec(), padding)
     }
 
     /// The key that a URI names, by what the token itself has of its public half.
-    pub(super) fn existing(hsm: Rc<Hsm>, uri: &Pkcs11Uri, padding: RsaPadding) -> Result<Self, Error> {
+    pub(super) fn existing(hsm: Arc<Hsm>, uri: &Pkcs11Uri, padding: RsaPadding) -> Result<Self, Error> {
         let private = find(&hsm, ObjectClass::PRIVATE_KEY, uri)?;
         let public = find(&hsm, ObjectClass::PUBLIC_KEY, uri)?;
         let spki = public_half(&hsm, public)?;
         Self::new(hsm, private, spki, padding)
     }
 
-    fn new(hsm: Rc<Hsm>, private: ObjectHandle, spki: Vec<u8>, padding: RsaPadding) -> Result<Self, Error> {
+    fn new(hsm: Arc<Hsm>, private: ObjectHandle, spki: Vec<u8>, padding: RsaPadding) -> Result<Self, Error> {
         let algorithm = algorithm_of(&spki, padding)?;
-        let said = hsm.session.get_attributes(private, &[AttributeType::AlwaysAuthenticate])?;
+        let said = hsm.session().get_attributes(private, &[AttributeType::AlwaysAuthenticate])?;
         let each_time = said.contains(&Attribute::AlwaysAuthenticate(true));
         Ok(Self { hsm, private, each_time, spki, algorithm })
     }
@@ -108,7 +108,7 @@ impl SigningKey for Pkcs11Key {
 
 /// A key pair that was made just now. It goes again when it is dropped before [`MadePair::keep`].
 pub(super) struct MadePair {
-    hsm: Rc<Hsm>,
+    hsm: Arc<Hsm>,
     public: ObjectHandle,
     private: ObjectHandle,
     kept: bool,
@@ -118,7 +118,7 @@ impl MadePair {
     /// Makes a key pair under a label that no private key of the token has. What it is found by afterwards comes with
     /// it.
     pub(super) fn make(
-        hsm: Rc<Hsm>,
+        hsm: Arc<Hsm>,
         module: &Path,
         label: &str,
         algorithm: KeyAlgorithm,
@@ -132,7 +132,7 @@ impl MadePair {
             ..Pkcs11Uri::default()
         };
         let same = [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Label(label.as_bytes().to_vec())];
-        if !hsm.session.find_objects(&same)?.is_empty() {
+        if !hsm.session().find_objects(&same)?.is_empty() {
             return Err(HsmError::KeyExists { token: hsm.label.clone(), key: label.to_owned() }.into());
         }
         let curve = |oid: ObjectIdentifier| Ok::<_, Error>(vec![Attribute::EcParams(oid.to_der()?)]);
@@ -154,14 +154,14 @@ impl MadePair {
             Attribute::Extractable(false),
             Attribute::Sign(true),
         ];
-        let (public, private) = hsm.session.generate_key_pair(&mechanism, &public, &[both, private].concat())?;
+        let (public, private) = hsm.session().generate_key_pair(&mechanism, &public, &[both, private].concat())?;
         Ok((Self { hsm, public, private, kept: false }, uri))
     }
 
     /// The key to sign with. What the token says of it counts, not what was asked for.
     pub(super) fn key(&self, padding: RsaPadding) -> Result<Pkcs11Key, Error> {
         let spki = public_half(&self.hsm, self.public)?;
-        Pkcs11Key::new(Rc::clone(&self.hsm), self.private, spki, padding)
+        Pkcs11Key::new(Arc::clone(&self.hsm), self.private, spki, padding)
     }
 
     /// From now on it stays.
@@ -174,8 +174,8 @@ impl Drop for MadePair {
     fn drop(&mut self) {
         if !self.kept {
             // Whoever made it is told why it was in vain; where the token is gone, there is nothing left to try.
-            let _ = self.hsm.session.destroy_object(self.private);
-            let _ = self.hsm.session.destroy_object(self.public);
+            let _ = self.hsm.session().destroy_object(self.private);
+            let _ = self.hsm.session().destroy_object(self.public);
         }
     }
 }
@@ -189,7 +189,7 @@ fn known_by(uri: &Pkcs11Uri) -> Vec<Attribute> {
 /// The one object of a class that a URI names.
 fn find(hsm: &Hsm, class: ObjectClass, uri: &Pkcs11Uri) -> Result<ObjectHandle, Error> {
     let wanted = [vec![Attribute::Class(class)], known_by(uri)].concat();
-    let found = hsm.session.find_objects(&wanted)?;
+    let found = hsm.session().find_objects(&wanted)?;
     match found[..] {
         [key] => Ok(key),
         [] => Err(HsmError::KeyMissing { token: hsm.label.clone() }.into()),
@@ -214,7 +214,7 @@ fn algorithm_of(spki: &[u8], padding: RsaPadding) -> Result<SignatureAlgorithm, 
 /// DER of the SubjectPublicKeyInfo of a public key in a token.
 fn public_half(hsm: &Hsm, public: ObjectHandle) -> Result<Vec<u8>, Error> {
     let strange = || Error::from(HsmError::NotOffered("a key of an allowed kind"));
-    let read = |what: &[AttributeType]| hsm.session.get_attributes(public, what);
+    let read = |what: &[AttributeType]| hsm.session().get_attributes(public, what);
     let [Attribute::KeyType(kind)] = read(&[AttributeType::KeyType])?[..] else { return Err(strange()) };
     let (oid, parameters, key) = if kind == KeyType::RSA {
         let [Attribute::Modulus(modulus), Attribute::PublicExponent(exponent)] =

@@ -33,6 +33,20 @@ pub(crate) enum Body {
         anchors_signer: String,
         ledger_signer: String,
     },
+    BatchIssued {
+        /// The batch's id.
+        batch: String,
+        /// SHA-256 of its file.
+        input: String,
+        /// The rows that are done with this, the first and the last one, counted from 1. Tokens of theirs are the entries
+        /// just before.
+        first: u64,
+        last: u64,
+        issued: u64,
+        refused: u64,
+        /// The user who asked for it.
+        officer: String,
+    },
     BundleMade {
         id: String,
         label: String,
@@ -184,6 +198,7 @@ impl Body {
             Self::AnchorsAdopted { .. } => "anchors-adopted",
             Self::AnchorsUpdateIssued { .. } => "anchors-update-issued",
             Self::AuthorityFounded { .. } => "authority-founded",
+            Self::BatchIssued { .. } => "batch-issued",
             Self::BundleMade { .. } => "bundle-made",
             Self::CertificateListIssued { .. } => "certificate-list-issued",
             Self::CertificateReinstated { .. } => "certificate-reinstated",
@@ -210,12 +225,13 @@ impl Body {
         }
     }
 
-    /// By what it is found: a token's id, the digest of a certificate, list or update, the organization's name, what was
+    /// By what it is found: a token's id, the digest of a certificate, list or update, a batch, the organization's name, what was
     /// refused.
     pub(crate) fn subject(&self) -> &str {
         match self {
             Self::AuthorityFounded { organization, .. } => organization,
             Self::Refused { about, .. } => about,
+            Self::BatchIssued { batch, .. } => batch,
             Self::BundleMade { id, .. }
             | Self::TokenApproved { id, .. }
             | Self::TokenIssued { id, .. }

@@ -136,6 +136,30 @@ impl Ledger {
         register_of(&self.connection)
     }
 
+    /// What is known of a customer.
+    pub(crate) fn customer(&self, id: &str) -> Result<Option<CustomerRow>, Error> {
+        customer_in(&self.connection, id)
+    }
+
+    /// The latest entry of a token.
+    pub(crate) fn latest_token(&self, id: &str) -> Result<Option<Entry>, Error> {
+        latest_in(&self.connection, "token-issued", id)
+    }
+
+    /// The last row of a batch that is done; 0 where none is.
+    pub(crate) fn last_row(&self, batch: &str) -> Result<u64, Error> {
+        Ok(match latest_in(&self.connection, "batch-issued", batch)?.map(|entry| entry.body) {
+            Some(Body::BatchIssued { last, .. }) => last,
+            _ => 0,
+        })
+    }
+
+    /// The entry of a number.
+    pub(crate) fn entry(&self, sequence: i64) -> Result<Option<Entry>, Error> {
+        let row = self.connection.query_row(&format!("{COLUMNS} WHERE seq = ?1"), [sequence], row_of).optional()?;
+        row.map(entry_of).transpose()
+    }
+
     /// Goes through all entries, the first one first, one at a time: their bodies together may not fit into memory.
     pub(crate) fn each(&self, take: &mut dyn FnMut(Entry) -> Result<(), Error>) -> Result<(), Error> {
         each_in(&self.connection, take)
@@ -167,13 +191,11 @@ impl Ledger {
     pub(crate) fn find(&self, id: &str) -> Result<Entry, Error> {
         let sequence = id.parse::<i64>().ok().filter(|_| id.len() < 10);
         let by_sequence = match sequence {
-            Some(sequence) => {
-                self.connection.query_row(&format!("{COLUMNS} WHERE seq = ?1"), [sequence], row_of).optional()?
-            }
+            Some(sequence) => self.entry(sequence)?,
             None => None,
         };
-        let row = match by_sequence {
-            Some(row) => Some(row),
+        let entry = match by_sequence {
+            Some(entry) => Some(entry),
             None => self
                 .connection
                 .query_row(
@@ -186,9 +208,11 @@ impl Ledger {
                     [id.to_ascii_lowercase()],
                     row_of,
                 )
-                .optional()?,
+                .optional()?
+                .map(entry_of)
+                .transpose()?,
         };
-        row.filter(|_| !id.is_empty()).map(entry_of).ok_or_else(|| Error::NoEntry(id.to_owned()))?
+        entry.filter(|_| !id.is_empty()).ok_or_else(|| Error::NoEntry(id.to_owned()))
     }
 }
 
@@ -203,15 +227,7 @@ impl Writing<'_> {
 
     /// The latest entry of a token.
     pub(crate) fn latest_token(&self, id: &str) -> Result<Option<Entry>, Error> {
-        let row = self
-            .0
-            .query_row(
-                &format!("{COLUMNS} WHERE kind = 'token-issued' AND subject = ?1 ORDER BY seq DESC LIMIT 1"),
-                [id],
-                row_of,
-            )
-            .optional()?;
-        row.map(entry_of).transpose()
+        latest_in(&self.0, "token-issued", id)
     }
 
     /// How many approvals were said to be needed when a token was asked for; nothing where it was not. The body is given
@@ -297,12 +313,15 @@ impl Writing<'_> {
     /// Appends an entry.
     pub(crate) fn append(&self, time: Time, body: &Body) -> Result<i64, Error> {
         let text = serde_json::to_string(body).map_err(|error| Error::LedgerDamaged(error.to_string()))?;
-        let sequence = self.0.query_row("SELECT coalesce(max(seq), 0) + 1 FROM entries", [], |row| row.get(0))?;
+        let next =
+            self.0.prepare_cached("SELECT coalesce(max(seq), 0) + 1 FROM entries")?.query_row([], |row| row.get(0));
+        let sequence = next?;
         let leaf = in_tree(sequence, time, body, &text)?.leaf_hash()?;
-        self.0.execute(
-            "INSERT INTO entries (seq, time, kind, subject, leaf, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![sequence, time.to_string(), body.kind(), body.subject(), leaf.0, text.as_bytes()],
-        )?;
+        self.0
+            .prepare_cached(
+                "INSERT INTO entries (seq, time, kind, subject, leaf, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![sequence, time.to_string(), body.kind(), body.subject(), leaf.0, text.as_bytes()])?;
         Ok(sequence)
     }
 
@@ -383,11 +402,17 @@ fn each_in(connection: &Connection, take: &mut dyn FnMut(Entry) -> Result<(), Er
     Ok(())
 }
 
+/// The latest entry of a kind about something.
+fn latest_in(connection: &Connection, kind: &str, subject: &str) -> Result<Option<Entry>, Error> {
+    let latest = format!("{COLUMNS} WHERE kind = ?1 AND subject = ?2 ORDER BY seq DESC LIMIT 1");
+    let row = connection.prepare_cached(&latest)?.query_row([kind, subject], row_of).optional()?;
+    row.map(entry_of).transpose()
+}
+
 fn customer_in(connection: &Connection, id: &str) -> Result<Option<CustomerRow>, Error> {
     let row = connection
-        .query_row("SELECT name, salt FROM customers WHERE id = ?1", [id], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, [u8; 32]>(1)?))
-        })
+        .prepare_cached("SELECT name, salt FROM customers WHERE id = ?1")?
+        .query_row([id], |row| Ok((row.get::<_, String>(0)?, row.get::<_, [u8; 32]>(1)?)))
         .optional()?;
     Ok(row.map(|(name, salt)| CustomerRow { name, salt: Octets(salt) }))
 }

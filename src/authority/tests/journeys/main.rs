@@ -1,6 +1,7 @@
 //! The command from outside: what it writes, what it refuses, and what other programs make of it.
 
 mod auditing;
+mod batch;
 mod bundling;
 mod card;
 mod founding;

@@ -1,0 +1,244 @@
+//! From a row to a signed token that may be entered.
+
+use super::{
+    cells::{Cells, Columns},
+    folder::RowResult,
+    rows::Row,
+};
+use crate::{
+    clock,
+    commands::{
+        issue::{Certificates, Draft, HeldAgainst, Issuing, Known, New},
+        refusal::Attempt,
+    },
+    error::Error,
+    home::Home,
+    keys::Signer,
+    ledger::{Body, CustomerRow, Ledger, Writing},
+    limits::Limits,
+    plan::IssuePlan,
+    profile::Profile,
+    random,
+};
+use countersign_common::{Octets, Token};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+
+/// How many tokens may be signed before the path of their signer is verified again.
+const VERIFY_EACH: u32 = 512;
+
+/// What all rows have in common.
+pub(super) struct Common<'a> {
+    pub(super) home: &'a Home,
+    pub(super) certificates: &'a Certificates,
+    pub(super) limits: &'a Limits,
+    /// The terms where a row is silent.
+    pub(super) profile: &'a Profile,
+    pub(super) for_newer_verifier: bool,
+    pub(super) newest_list: Option<u64>,
+    pub(super) approvals_demanded: u8,
+    /// The salt of a new customer comes from it, so that workers agree on it.
+    pub(super) seed: [u8; 32],
+}
+
+/// What was made of a row.
+pub(super) struct Made {
+    /// Counted from 1.
+    pub(super) number: u64,
+    pub(super) reference: String,
+    pub(super) outcome: Outcome,
+}
+
+pub(super) enum Outcome {
+    Signed {
+        plan: Box<IssuePlan>,
+        token: Box<Token>,
+        object: Vec<u8>,
+        entry: Body,
+    },
+    /// It may be issued, and nobody asked for it yet: to this customer.
+    Checked(String, CustomerRow),
+    Refused {
+        code: &'static str,
+        message: String,
+        /// Its entry, where a rule refused it.
+        entry: Option<Body>,
+    },
+    /// It stands on what another row says, and is made when that is entered.
+    Again(Box<IssuePlan>),
+}
+
+/// Makes tokens of rows.
+pub(super) struct Worker<'a> {
+    common: &'a Common<'a>,
+    /// None where rows are only checked.
+    signer: Option<&'a Signer>,
+    columns: Columns,
+    ledger: Option<Ledger>,
+    /// How many tokens were signed since the path was verified.
+    unverified: u32,
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(common: &'a Common<'a>, signer: Option<&'a Signer>) -> Self {
+        Self { common, signer, columns: Columns::new(), ledger: None, unverified: 0 }
+    }
+
+    /// Makes the token of a row. An error is one of the authority, not of the row.
+    pub(super) fn make(&mut self, number: u64, row: Row) -> Result<Made, Error> {
+        let reference = row.as_ref().map(|cells| cells.reference().to_owned()).unwrap_or_default();
+        let outcome = match row.map_err(Error::BatchRow).and_then(|cells| self.plan(&cells)) {
+            Ok(plan) => {
+                let known = self.known(&plan)?;
+                match self.draft(&plan, known, self.common.approvals_demanded) {
+                    // Another row may name the customer.
+                    Err(Error::CustomerName(_)) => Outcome::Again(Box::new(plan)),
+                    Err(error) => refused(error, &plan.customer)?,
+                    Ok(draft) if self.signer.is_none() => checked(draft),
+                    Ok(draft) => self.sign(plan, draft)?,
+                }
+            }
+            // Nothing was asked for in a way that can be understood.
+            Err(error) => refused(error, "")?,
+        };
+        Ok(Made { number, reference, outcome })
+    }
+
+    /// Holds what was made against the ledger that is written to, and makes it again where that has something else by
+    /// now.
+    pub(super) fn confirm(&mut self, made: Made, writing: &Writing<'_>, approvals_demanded: u8) -> Result<Made, Error> {
+        let plan = match made.outcome {
+            Outcome::Signed { plan, token, object, entry } => {
+                if self.holds(&plan, &token, writing, approvals_demanded)? {
+                    return Ok(Made { outcome: Outcome::Signed { plan, token, object, entry }, ..made });
+                }
+                plan
+            }
+            Outcome::Again(plan) => plan,
+            outcome => return Ok(Made { outcome, ..made }),
+        };
+        let outcome = match self.draft(&plan, Known::read(&plan, writing)?, approvals_demanded) {
+            Ok(draft) => self.sign(*plan, draft)?,
+            Err(error) => refused(error, &plan.customer)?,
+        };
+        Ok(Made { outcome, ..made })
+    }
+
+    /// The same for a dry run: what a ledger would have is what the rows before say of customers.
+    pub(super) fn confirm_dry(
+        &self,
+        made: Made,
+        customers: &mut BTreeMap<String, CustomerRow>,
+    ) -> Result<RowResult, Error> {
+        let mut result = RowResult { row: made.number, reference: made.reference, ..RowResult::default() };
+        let outcome = match made.outcome {
+            Outcome::Again(plan) => {
+                let known = Known { customer: customers.get(&plan.customer).cloned(), earlier: None };
+                match self.draft(&plan, known, self.common.approvals_demanded) {
+                    Ok(draft) => checked(draft),
+                    Err(error) => refused(error, &plan.customer)?,
+                }
+            }
+            outcome => outcome,
+        };
+        match outcome {
+            Outcome::Refused { code, message, .. } => {
+                result.outcome = RowResult::REFUSED.to_owned();
+                (result.code, result.message) = (code.to_owned(), message);
+            }
+            Outcome::Checked(id, row) => {
+                result.outcome = "checked".to_owned();
+                customers.insert(id, row);
+            }
+            Outcome::Signed { .. } | Outcome::Again(_) => return Err(Error::NotWhatWasMeant),
+        }
+        Ok(result)
+    }
+
+    fn holds(
+        &self,
+        plan: &IssuePlan,
+        token: &Token,
+        writing: &Writing<'_>,
+        approvals_demanded: u8,
+    ) -> Result<bool, Error> {
+        let known = Known::read(plan, writing)?;
+        let follows = match known.earlier.map(|entry| entry.body) {
+            Some(Body::TokenIssued { revision, .. }) => revision.checked_add(1) == Some(token.revision),
+            _ => plan.supersedes.is_none(),
+        };
+        let same_customer = known.customer.is_none_or(|row| {
+            row.salt == token.binding.salt && (plan.customer_name.is_some() || row.name == token.customer.name)
+        });
+        Ok(follows && same_customer && approvals_demanded <= self.common.approvals_demanded)
+    }
+
+    fn plan(&mut self, cells: &Cells) -> Result<IssuePlan, Error> {
+        let mut terms = self.columns.terms(cells).map_err(Error::BatchRow)?;
+        terms.for_newer_verifier = self.common.for_newer_verifier;
+        let Common { certificates, limits, profile, .. } = self.common;
+        IssuePlan::new((*profile).clone(), terms, limits.defaults(), clock::now()?, &certificates.holder_root)
+    }
+
+    fn known(&mut self, plan: &IssuePlan) -> Result<Known, Error> {
+        let ledger = match self.ledger.take() {
+            Some(ledger) => ledger,
+            None => self.common.home.ledger()?,
+        };
+        let ledger = self.ledger.insert(ledger);
+        let earlier = plan.supersedes.map(|id| ledger.latest_token(&id.to_string())).transpose()?.flatten();
+        Ok(Known { customer: ledger.customer(&plan.customer)?, earlier })
+    }
+
+    fn draft(&self, plan: &IssuePlan, known: Known, approvals_demanded: u8) -> Result<Draft, Error> {
+        let Common { certificates, limits, newest_list, .. } = *self.common;
+        let against = HeldAgainst { limits, certificates, newest_list, approvals_demanded };
+        let salt = Sha256::new().chain_update(self.common.seed).chain_update(&plan.customer).finalize();
+        let new = New { id: Octets(random::octets()?), salt: Octets(salt.into()) };
+        let draft = Draft::new(plan, known, new, &against)?;
+        draft.without_approvals()?;
+        Ok(draft)
+    }
+
+    /// Signs. Each signature is verified, and with the first token and from time to time the path of the signer, which
+    /// is the same in all of them.
+    fn sign(&mut self, plan: IssuePlan, draft: Draft) -> Result<Outcome, Error> {
+        let signer = self.signer.ok_or(Error::NotWhatWasMeant)?;
+        let issuing = Issuing {
+            body: &draft.body,
+            approvals: &[],
+            needed: 0,
+            certificates: self.common.certificates,
+            for_newer_verifier: self.common.for_newer_verifier,
+        };
+        let object = issuing.sign(signer, clock::now()?)?;
+        if self.unverified == 0 {
+            issuing.verify(&object)?;
+        }
+        self.unverified = (self.unverified + 1) % VERIFY_EACH;
+        let entry = issuing.entry(&object);
+        Ok(Outcome::Signed { plan: Box::new(plan), token: Box::new(draft.body), object, entry })
+    }
+}
+
+fn checked(draft: Draft) -> Outcome {
+    let Token { customer, binding, .. } = draft.body;
+    Outcome::Checked(customer.id, CustomerRow { name: customer.name, salt: binding.salt })
+}
+
+/// What a row about a customer is refused for. What is wrong with the authority is an error of the batch.
+fn refused(error: Error, customer: &str) -> Result<Outcome, Error> {
+    match error {
+        Error::Ledger(_) | Error::LedgerDamaged(_) | Error::Random | Error::Clock | Error::SignerRevoked(_) => {
+            Err(error)
+        }
+        error => {
+            let findings: Vec<_> =
+                error.findings().iter().filter(|finding| finding.is_error()).map(ToString::to_string).collect();
+            let message = if findings.is_empty() { error.to_string() } else { findings.join("; ") };
+            let attempt = || Attempt { command: "issue", about: customer.to_owned() };
+            let entry = error.is_refusal().then(|| attempt().refused(&error));
+            Ok(Outcome::Refused { code: error.code(), message, entry })
+        }
+    }
+}
