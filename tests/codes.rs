@@ -19,6 +19,7 @@ fn tables() -> Vec<(&'static str, Codes)> {
         ("countersign-authority", countersign_authority::Error::CODES),
         ("countersign-authority", countersign_authority::Finding::CODES),
         ("countersign-authority", countersign_authority::HsmError::CODES),
+        ("countersign-authority", countersign_authority::PivError::CODES),
         ("countersign-authority", countersign_authority::ReceiptFinding::CODES),
         ("countersign-verifier", countersign_verifier::Error::CODES),
     ]

@@ -20,7 +20,7 @@ const DOCUMENTS: [(&str, usize, &str); 11] = [
     ("docs/approvals.md", 9, APPROVALS_SETTING),
     ("docs/fleets.md", 5, FLEETS_SETTING),
     ("docs/guide.md", 25, GUIDE_SETTING),
-    ("docs/keys.md", 10, "true"),
+    ("docs/keys.md", 14, "true"),
     ("docs/ledger.md", 9, LEDGER_SETTING),
     ("docs/officer-guide.md", 27, "true"),
     ("docs/path.md", 2, PATH_SETTING),
@@ -174,6 +174,8 @@ fn stand_ins(folder: &Path) -> PathBuf {
              *' card enroll '*|*' activate '*) set -- \"$@\" --pin-fd 8;;\n\
              *' officer enroll '*) set -- \"$@\" --officer-passphrase-fd 5;;\n\
              *' request approve '*) main=5;;\nesac\n\
+             # A card's PIN is not that of the HSM.\n\
+             pins=9\ncase \" $* \" in *piv:*|*' carded '*) pins=8;; esac\n\
              exec '{real}' {global} \"$@\" 7<'{}' 8<'{}' 9<'{}' 6<'{}' 5<'{}'\n",
             passphrase.display(),
             pin.display(),
@@ -189,7 +191,7 @@ fn stand_ins(folder: &Path) -> PathBuf {
             "countersign-authority",
             script(
                 env!("CARGO_BIN_EXE_countersign-authority"),
-                "--passphrase-fd $main --key-pin-fd 9 --ledger-passphrase-fd 6",
+                "--passphrase-fd $main --key-pin-fd $pins --ledger-passphrase-fd 6",
             ),
         ),
         ("countersign-verifier", script(env!("CARGO_BIN_EXE_countersign-verifier"), &machine)),

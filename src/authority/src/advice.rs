@@ -126,6 +126,7 @@ impl Error {
             }
             Self::Card(error) => card_advice(error).to_owned(),
             Self::Hsm(error) => error.advice().to_owned(),
+            Self::Piv(error) => error.advice().to_owned(),
             Self::SlotOccupied { .. } => {
                 "use another card, or replace key and certificate for good with --replace".to_owned()
             }
@@ -145,12 +146,15 @@ fn card_advice(error: &countersign_card::Error) -> &'static str {
         "CS-5007" | "CS-5008" => "end the other program that uses the card, and try again",
         "CS-5024" => "check the PIN before you try again: too many wrong ones block the card",
         "CS-5025" => "have the PIN reset with the PUK by whoever issued the card",
-        "CS-5026" => "make sure of the PIN, then spend the last try with --use-last-try",
+        "CS-5021" => "put a certificate into the slot, of any issuer: the card tells of its key by it",
+        "CS-5026" => {
+            "make sure of the PIN, then spend the last try: --use-last-try, for a key of the authority --key-last-try"
+        }
         "CS-5027" => "type the PIN as digits",
         "CS-5029" => "the card cannot make or use such a key: try another --algorithm",
         "CS-5031" => "leave one card in the reader from beginning to end",
         "CS-5040" | "CS-5041" | "CS-5042" | "CS-5043" | "CS-5044" => {
-            "ask whoever issued the card for its management key, and give it at the prompt or by --management-key-fd"
+            "ask whoever issued the card for its management key, and give it at the prompt or by a descriptor"
         }
         _ => "take the card out, put it in again and try once more; if it stays so, use another card",
     }

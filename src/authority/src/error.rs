@@ -1,6 +1,9 @@
 //! What can go wrong, and what it means for the exit code.
 
-use crate::{keys::HsmError, lint::Finding};
+use crate::{
+    keys::{HsmError, PivError},
+    lint::Finding,
+};
 use core::fmt;
 use countersign_common::{Reason, Time};
 use std::path::{Path, PathBuf};
@@ -220,6 +223,8 @@ pub enum Error {
     Card(countersign_card::Error),
     /// A key in hardware or the way to it.
     Hsm(HsmError),
+    /// A key on a PIV card, apart from the card itself.
+    Piv(PivError),
     /// The slot has a certificate already.
     SlotOccupied {
         /// Its subject.
@@ -328,6 +333,12 @@ impl From<countersign_card::Error> for Error {
 impl From<HsmError> for Error {
     fn from(error: HsmError) -> Self {
         Self::Hsm(error)
+    }
+}
+
+impl From<PivError> for Error {
+    fn from(error: PivError) -> Self {
+        Self::Piv(error)
     }
 }
 

@@ -4,8 +4,8 @@ use crate::error::Error;
 
 impl Error {
     /// Every code of this crate with what it says, for docs/codes.md. Findings of the lint are
-    /// [`Finding::CODES`](crate::Finding::CODES), keys in hardware [`HsmError::CODES`](crate::HsmError::CODES); objects and
-    /// cards keep the codes of their own crates.
+    /// [`Finding::CODES`](crate::Finding::CODES), keys in hardware [`HsmError::CODES`](crate::HsmError::CODES) and
+    /// [`PivError::CODES`](crate::PivError::CODES); objects and cards keep the codes of their own crates.
     pub const CODES: &'static [(&'static str, &'static str)] = &[
         ("CS-7001", "arguments contradict each other or cannot be read"),
         ("CS-7002", "not an authority's folder"),
@@ -120,6 +120,7 @@ impl Error {
             Self::KeptHead { reason, .. } | Self::Object { reason, .. } => reason.code(),
             Self::Card(error) => error.code(),
             Self::Hsm(error) => error.code(),
+            Self::Piv(error) => error.code(),
             Self::SlotOccupied { .. } => "CS-7060",
             Self::NoPossession => "CS-7061",
             Self::CardReadBack => "CS-7062",

@@ -86,6 +86,7 @@ impl fmt::Display for Error {
             Self::PrivateKey(path) => write!(f, "{} holds a private key", path.display()),
             Self::Card(error) => error.fmt(f),
             Self::Hsm(error) => error.fmt(f),
+            Self::Piv(error) => error.fmt(f),
             Self::SlotOccupied { subject } => write!(f, "slot 9C holds a certificate already: {subject}"),
             Self::NoPossession => f.write_str("the card did not prove that it has the key it announced"),
             Self::CardReadBack => f.write_str("the card gave back another certificate than the one written"),

@@ -18,7 +18,7 @@ use crate::{
     error::Error,
     files,
     key_uri::KeyPlace,
-    keys::{Custodian, Keyring, Signer, StoredKey},
+    keys::{Custodian, InUse, Keyring, Signer, StoredKey},
     ledger::Ledger,
     words::Interval,
 };
@@ -369,10 +369,28 @@ impl Home {
 
     /// Refuses to put a key of a custodian where another one has keys in use: one PIN would open both.
     pub(crate) fn check_custody(&self, of: Custodian, at: &KeyPlace, keyring: &mut Keyring) -> Result<(), Error> {
-        let others = Role::ALL.into_iter().filter(|other| other.custodian() != of);
-        let references = others.map(|other| self.path.join(other.reference_file(self.place(other))));
-        let references: Vec<_> = references.filter(|file| file.exists()).collect();
-        keyring.check_alone(at, &references)
+        let mut others = Vec::new();
+        for other in Role::ALL.into_iter().filter(|other| other.custodian() != of) {
+            let reference = self.path.join(other.reference_file(self.place(other)));
+            others.push(InUse { reference: Some(reference).filter(|file| file.exists()), spki: self.spki(other)? });
+        }
+        keyring.check_alone(at, &others)
+    }
+
+    /// DER of the SubjectPublicKeyInfo of the certificate in use.
+    fn spki(&self, role: Role) -> Result<Vec<u8>, Error> {
+        let certificate = self.certificate(role)?;
+        Ok(Certificate::from_der(&certificate).map_err(|_| Error::KeyMismatch)?.spki().to_vec())
+    }
+
+    /// Refuses a key for a role, or for somebody with none of them, that another role has: the roles never mix.
+    pub(crate) fn check_unused(&self, by: Option<Role>, spki: &[u8]) -> Result<(), Error> {
+        for role in Role::ALL.into_iter().filter(|role| Some(*role) != by) {
+            if self.spki(role)? == spki {
+                return Err(Error::Usage(format!("the {} has that key: each role has its own", role.name())));
+            }
+        }
+        Ok(())
     }
 
     /// Has the passphrase typed that the issuer's key files have, and makes sure of it by one of them. Where there is no

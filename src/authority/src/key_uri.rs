@@ -1,11 +1,14 @@
-//! Where a key is: in a file of the authority, or in hardware that a PKCS#11 URI (RFC 7512) names.
+//! Where a key is: in a file of the authority, or in hardware that a PKCS#11 URI (RFC 7512) or a card's URI names.
 
+pub use crate::piv_uri::PivUri;
+
+use crate::piv_uri;
 use core::{fmt, str::FromStr};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use std::path::PathBuf;
 
 /// The longest URI that is read, in octets.
-const LONGEST: usize = 1024;
+pub(crate) const LONGEST: usize = 1024;
 
 /// Where a key is, or is to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +17,19 @@ pub enum KeyPlace {
     File,
     /// A token of PKCS#11, such as an HSM.
     Pkcs11(Pkcs11Uri),
+    /// A PIV card.
+    Piv(PivUri),
+}
+
+impl KeyPlace {
+    /// Whether it names a key, and not only where one is to be made.
+    pub const fn names_key(&self) -> bool {
+        match self {
+            Self::File => false,
+            Self::Pkcs11(uri) => uri.names_key(),
+            Self::Piv(_) => true,
+        }
+    }
 }
 
 impl FromStr for KeyPlace {
@@ -23,7 +39,11 @@ impl FromStr for KeyPlace {
         match text {
             "file" => Ok(Self::File),
             _ if text.starts_with(SCHEME) => text.parse().map(Self::Pkcs11),
-            _ => Err("expected file, or a URI such as \"pkcs11:token=Authority?module-path=/usr/lib/…\"".to_owned()),
+            _ if text.starts_with(piv_uri::SCHEME) => text.parse().map(Self::Piv),
+            _ => Err(
+                "expected file, or a URI such as \"piv:slot=9c\" or \"pkcs11:token=Authority?module-path=/usr/lib/…\""
+                    .to_owned(),
+            ),
         }
     }
 }
@@ -33,6 +53,8 @@ impl FromStr for KeyPlace {
 pub enum OwnKey {
     /// An encrypted key file.
     File(PathBuf),
+    /// On a PIV card.
+    Piv(PivUri),
     /// In a token of PKCS#11.
     Pkcs11(Pkcs11Uri),
 }
@@ -41,7 +63,14 @@ impl FromStr for OwnKey {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text.starts_with(SCHEME) { text.parse().map(Self::Pkcs11) } else { Ok(Self::File(text.into())) }
+        match text {
+            _ if text.starts_with(SCHEME) => text.parse().map(Self::Pkcs11),
+            _ if text.starts_with(piv_uri::SCHEME) => match text.parse::<PivUri>()? {
+                uri if uri.new => Err("a key that is there is meant: leave out key=new".to_owned()),
+                uri => Ok(Self::Piv(uri)),
+            },
+            _ => Ok(Self::File(text.into())),
+        }
     }
 }
 
@@ -123,7 +152,7 @@ impl FromStr for Pkcs11Uri {
 }
 
 /// Name and decoded value of each attribute; nothing where the part is empty.
-fn attributes(part: &str, separator: char) -> Result<Vec<(&str, Vec<u8>)>, String> {
+pub(crate) fn attributes(part: &str, separator: char) -> Result<Vec<(&str, Vec<u8>)>, String> {
     part.split(separator)
         .filter(|_| !part.is_empty())
         .map(|attribute| {
@@ -140,11 +169,11 @@ fn decode(value: &str) -> Option<Vec<u8>> {
     sound.then(|| percent_decode_str(value).collect())
 }
 
-fn utf8(value: Vec<u8>) -> Result<String, String> {
+pub(crate) fn utf8(value: Vec<u8>) -> Result<String, String> {
     String::from_utf8(value).map_err(|_| "a value is not UTF-8".to_owned())
 }
 
-fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), String> {
+pub(crate) fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), String> {
     match place.replace(value) {
         None => Ok(()),
         Some(_) => Err(format!("{name} stands there twice")),
@@ -152,7 +181,8 @@ fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), String> {
 }
 
 /// What need not be encoded in a value, in the path and in the query alike (RFC 7512 2.3).
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+pub(crate) const ENCODED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// The URI in its one spelling.
 impl fmt::Display for Pkcs11Uri {

@@ -26,6 +26,7 @@ mod lint;
 mod lists;
 mod officer;
 mod pem;
+mod piv_uri;
 mod plan;
 mod profile;
 mod prompt;
@@ -37,7 +38,7 @@ pub mod words;
 
 pub use document::Place;
 pub use error::{Error, Outcome};
-pub use keys::HsmError;
+pub use keys::{HsmError, PivError};
 pub use lint::Finding;
 pub use receipts::ReceiptFinding;
 

@@ -302,6 +302,9 @@ fn rounded(seconds: u32) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::profile::tests::keys;
+    use countersign_testkit::Schema;
+    use std::collections::BTreeSet;
 
     #[test]
     fn the_documented_example_is_a_file_of_limits() {
@@ -313,6 +316,70 @@ mod tests {
         let acme = customers["acme"].over(&limits);
         assert_eq!((acme.seats, acme.any_machine), (Some(40), Some(false)));
         assert_eq!(officers["ada"].window, Some(Interval(14 * 86_400)));
+    }
+
+    fn schema() -> Schema {
+        Schema::parse(include_str!("limits.schema.json"))
+    }
+
+    #[test]
+    fn the_schema_has_every_key_and_no_other() {
+        let schema = schema();
+        let document = schema.document();
+        let keys_of = |definition: &serde_json::Value| -> BTreeSet<String> {
+            assert_eq!(definition["additionalProperties"], false);
+            definition["properties"].as_object().unwrap().keys().cloned().collect()
+        };
+        assert_eq!(keys_of(document), keys::<Document>());
+        assert_eq!(keys_of(&document["$defs"]["defaults"]), keys::<Defaults>());
+        assert_eq!(keys_of(&document["$defs"]["table"]), keys::<Table>());
+        for name in document["$defs"].as_object().unwrap().keys() {
+            assert!(document.to_string().contains(&format!("\"#/$defs/{name}\"")), "nothing leads to {name}");
+        }
+    }
+
+    /// What the schema and the program make of a file.
+    fn judged(text: &str) -> (bool, bool) {
+        let table: toml::Table = toml::from_str(text).unwrap();
+        let by_schema = schema().validate(&serde_json::to_value(table).unwrap());
+        let by_program = Limits::parse(Path::new("limits.toml"), text, "ada".to_owned());
+        (by_schema.is_ok(), by_program.is_ok())
+    }
+
+    #[test]
+    fn the_schema_takes_what_are_limits_and_nothing_else() {
+        let page = include_str!("../../../docs/profile.md");
+        let example = page.split("```toml\n").nth(2).unwrap().split("```").next().unwrap();
+        for text in [
+            example,
+            "",
+            "[limits]\nproducts = []\nseats = 0\napprovals = 8\nvirtual-machines = true\n",
+            "[limits]\nproducts = [\"a/b\"]\nvalidity = \"1y 6months\"\nwindow = \"90min\"\n",
+            "[customers.acme]\n[officers.\"Ada Lovelace\"]\napprovals = 2\n",
+        ] {
+            assert_eq!(judged(text), (true, true), "{text}");
+        }
+        for text in [
+            "seats = 5",
+            "limits = 5",
+            "[defaults]\nseats = 5",
+            "[defaults]\nwithin = 30",
+            "[limits]\nseets = 5",
+            "[limits]\nseats = -1",
+            "[limits]\nseats = 4294967296",
+            "[limits]\nseats = \"5\"",
+            "[limits]\napprovals = 9",
+            "[limits]\nproducts = \"a\"",
+            "[limits]\nproducts = [\"a/b/c\"]",
+            "[limits]\nproducts = [\"/b\"]",
+            "[limits]\nwindow = \"soon\"",
+            "[limits]\nany-machine = \"no\"",
+            "[customers.\"Acme Power\"]\nseats = 5",
+            "[customers.acme]\nsets = 5",
+            "[officers.ada]\nvalidity = 5",
+        ] {
+            assert_eq!(judged(text), (false, false), "{text}");
+        }
     }
 
     #[test]

@@ -328,7 +328,7 @@ pub(crate) fn list<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(deserial
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use countersign_testkit::Schema;
     use std::collections::BTreeSet;
@@ -405,7 +405,8 @@ mod tests {
         }
     }
 
-    fn keys<T: for<'de> Deserialize<'de>>() -> BTreeSet<String> {
+    /// The keys of the table from which a type is read.
+    pub(crate) fn keys<T: for<'de> Deserialize<'de>>() -> BTreeSet<String> {
         let mut keys = Vec::new();
         assert!(T::deserialize(Keys(&mut keys)).is_err());
         keys.into_iter().map(str::to_owned).collect()

@@ -58,6 +58,8 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    pub(crate) const ALL: [Self; 5] = [Self::Rsa2048, Self::Rsa3072, Self::Rsa4096, Self::P256, Self::P384];
+
     /// The algorithm identifier.
     pub(crate) fn identifier(self) -> u8 {
         match self {

@@ -35,7 +35,12 @@ impl PublicKey {
 
     /// Reads the template 7F49. Lengths and forms are checked; whether a point is on its curve is not.
     pub(crate) fn parse(reply: &[u8], algorithm: Algorithm) -> Result<Self, Fault> {
-        let fields = Fields::parse(tlv::only(reply, 0x7F49)?)?;
+        Self::parse_fields(tlv::only(reply, 0x7F49)?, algorithm)
+    }
+
+    /// Reads what stands in that template.
+    pub(crate) fn parse_fields(content: &[u8], algorithm: Algorithm) -> Result<Self, Fault> {
+        let fields = Fields::parse(content)?;
         let (identifier, key) = match algorithm {
             Algorithm::P256 => (ec_identifier(&SECP256R1), ec_point(&fields, 32)?),
             Algorithm::P384 => (ec_identifier(&SECP384R1), ec_point(&fields, 48)?),

@@ -163,6 +163,10 @@ fn is_of_type(name: &str, value: &Value) -> bool {
 fn matches(pattern: &str, text: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());
     let lower = |octet| matches!(octet, b'0'..=b'9' | b'a'..=b'f');
+    let identifier = |text: &str| {
+        let inner = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'_' | b'-');
+        (1..=64).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with(['.', '-'])
+    };
     // `0` stands for a digit.
     let like = |form: &str, text: &str| {
         form.len() == text.len()
@@ -195,9 +199,9 @@ fn matches(pattern: &str, text: &str) -> bool {
                 && first.is_some_and(|octet| octet.is_ascii_digit())
                 && last.is_some_and(|octet| octet.is_ascii_alphabetic())
         }
-        "^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$" => {
-            let inner = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'_' | b'-');
-            (1..=64).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with(['.', '-'])
+        "^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$" => identifier(text),
+        "^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,63})?$" => {
+            text.split('/').count() <= 2 && text.split('/').all(identifier)
         }
         "^(policy|eku|subject|email|upn|dns|uri|certificate):.+$" => {
             text.split_once(':').is_some_and(|(kind, value)| {

@@ -11,7 +11,8 @@ pub struct NewKey {
     /// Kind of the key.
     #[arg(long, value_enum, default_value = "p256")]
     pub algorithm: KeyAlgorithm,
-    /// Where the key is made: `file`, or a token of PKCS#11 by its URI; one with object or id takes a key that is there.
+    /// Where the key is made: `file`, or a token of PKCS#11 by its URI; one with object or id takes a key that is there,
+    /// as piv:slot=9c does on a PIV card. piv:slot=9c;key=new has a card make one.
     #[arg(long, value_name = "PLACE", default_value = "file")]
     pub key: KeyPlace,
     /// How an RSA key in hardware signs.
@@ -22,7 +23,7 @@ pub struct NewKey {
 /// A key that no authority's folder keeps, with its certificate.
 #[derive(Args, Debug)]
 pub struct OwnSigner {
-    /// The officer's key: an encrypted file, or the PKCS#11 URI of one in hardware.
+    /// The officer's key: an encrypted file, the PKCS#11 URI of one in hardware, or piv:slot=9c on a PIV card.
     #[arg(long, value_name = "KEYFILE|URI")]
     pub key: OwnKey,
     /// How an RSA key in hardware signs.

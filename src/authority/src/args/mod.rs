@@ -62,6 +62,13 @@ pub struct Global {
     /// Read the passphrase of the ledger signer as one line from this descriptor instead of the terminal.
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
     pub ledger_passphrase_fd: Option<i32>,
+    /// Read the management key of a card that makes a key, in hexadecimal, from this descriptor. Without it the key that
+    /// cards are delivered with is tried, then asked for.
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    pub key_management_fd: Option<i32>,
+    /// Spend the last PIN try of a card that holds a key of the authority or of an officer.
+    #[arg(long, global = true)]
+    pub key_last_try: bool,
 }
 
 /// What to do.
@@ -205,12 +212,10 @@ impl FromStr for RoleKey {
         let split = text.split_once('=').and_then(|(role, place)| Some((RoleName::from_str(role, false).ok()?, place)));
         let (role, place) = split.map_or((None, text), |(role, place)| (Some(role), place));
         let place: KeyPlace = place.parse()?;
-        match &place {
-            KeyPlace::Pkcs11(uri) if role.is_none() && uri.names_key() => {
-                Err("a URI that names a key needs the role it is for: ROLE=URI".to_owned())
-            }
-            _ => Ok(Self { role, place }),
+        if role.is_none() && place.names_key() {
+            return Err("a URI that names a key needs the role it is for: ROLE=URI".to_owned());
         }
+        Ok(Self { role, place })
     }
 }
 
@@ -233,8 +238,9 @@ pub struct Init {
     /// Kind of the token signer's key; as the roots' unless stated.
     #[arg(long, value_enum)]
     pub signer_algorithm: Option<KeyAlgorithm>,
-    /// Where the keys are made: `file`, or a token of PKCS#11 by its URI (RFC 7512); repeat it with ROLE= for single
-    /// ones. Without ROLE nothing is said of the ledger signer's key, which needs a secret of its own. A URI with object or id takes a key that is there.
+    /// Where the keys are made: `file`, or a token of PKCS#11 by its URI (RFC 7512), or a PIV card; repeat it with ROLE=
+    /// for single ones. Without ROLE nothing is said of the ledger signer's key, which needs a secret of its own. A URI with
+    /// object or id, or piv:slot=9c, takes a key that is there; piv:slot=9c;key=new has a card make one.
     #[arg(long, value_name = "[ROLE=]PLACE")]
     pub key: Vec<RoleKey>,
     /// How RSA keys in hardware sign.

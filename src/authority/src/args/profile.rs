@@ -17,11 +17,14 @@ pub enum ProfileCommand {
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Print the JSON Schema of profiles, with which editors complete and check what is typed.
+    /// Print the JSON Schema of profiles or limits, with which editors complete and check what is typed.
     #[command(after_help = "Example:\n  countersign-authority profile schema --out profile.schema.json\n\n\
         An editor that knows the Taplo language server takes it from the first line of a profile:\n  \
         #:schema ./profile.schema.json")]
     Schema {
+        /// The schema of limits.toml instead of that of profiles.
+        #[arg(long)]
+        limits: bool,
         /// Where the schema goes; the file must not exist [default: standard output].
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,

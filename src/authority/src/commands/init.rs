@@ -107,10 +107,18 @@ pub(super) fn run(arguments: Init, context: &mut Context<'_>) -> Result<Answer, 
     ledger.close()?;
     let signers: Vec<_> = parts.iter().map(|(role, signer, _)| (*role, *signer)).collect();
     read_back(folder.path(), &signers, &mut context.keyring)?;
+    let made = Home::open(folder.path())?;
+    for (role, signer) in &signers {
+        made.check_unused(Some(*role), signer.key().spki())?;
+    }
+    let certificates: Vec<_> = signers.iter().map(|(_, signer)| signer.certificate()).collect();
+    context.keyring.certify(&certificates)?;
     // Keys that nobody refers to do less harm than a folder without its keys.
     context.keyring.keep();
     folder.finish()?;
-    answer(home, &arguments.organization, &signers)
+    let mut answer = answer(home, &arguments.organization, &signers)?;
+    answer.warnings = context.keyring.warnings();
+    Ok(answer)
 }
 
 /// Where each role's key is to be.

@@ -31,6 +31,7 @@ use crate::{
     lint::Finding,
     prompt::Source,
 };
+use countersign_card::LastTry;
 use refusal::Attempt;
 use serde_json::Value;
 use std::io::Write;
@@ -58,7 +59,9 @@ impl<'a> Context<'a> {
         let passphrase = Source { descriptor: global.passphrase_fd, option: "--passphrase-fd" };
         let ledger = Source { descriptor: global.ledger_passphrase_fd, option: "--ledger-passphrase-fd" };
         let pins = Source { descriptor: global.key_pin_fd, option: "--key-pin-fd" };
-        Self { global, keyring: Keyring::new(passphrase, ledger, pins), attempt: None, notes }
+        let last_try = if global.key_last_try { LastTry::Spend } else { LastTry::Keep };
+        let keyring = Keyring::new(passphrase, ledger, pins).with_cards(global.key_management_fd, last_try);
+        Self { global, keyring, attempt: None, notes }
     }
 
     /// From here on a refusal of the command is an entry of the ledger; `about` is a customer, a token, a person or a role.
@@ -121,7 +124,7 @@ fn carry_out(command: Command, context: &mut Context<'_>) -> Result<(Answer, u8)
         },
         Command::Officer { command: OfficerCommand::Enroll(arguments) } => officer::enroll(&arguments, context),
         Command::Profile { command: ProfileCommand::Check { files } } => profile::check(&files, context),
-        Command::Profile { command: ProfileCommand::Schema { out } } => profile::schema(out.as_deref()),
+        Command::Profile { command: ProfileCommand::Schema { limits, out } } => profile::schema(limits, out.as_deref()),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Card { command: CardCommand::Enroll(arguments) } => card::enroll(&arguments, context),
         Command::Ledger { command: LedgerCommand::List } => ledger::list(context),

@@ -48,10 +48,12 @@ pub(super) fn enroll(arguments: &OfficerEnroll, context: &mut Context<'_>) -> Re
     let certificate = certs::issue(certs::Role::Approver, &subject, lifetime, key.spki(), &root)?;
     init::verify_signer(&certs::Role::Approver, &certificate, root.certificate(), now)?;
     let signer = Signer::new(certificate, key)?;
+    home.check_unused(None, signer.key().spki())?;
     let certificate = signer.certificate();
 
     // Never a certificate outside without its entry. The key goes first: without it the entry is of no use.
     let writing = ledger.begin()?;
+    context.keyring.certify(&[certificate])?;
     if let (Some(path), StoredKey::Encrypted(text)) = (&arguments.out_key, &stored) {
         files::write_new(path, 0o600, text.as_bytes())?;
     }
@@ -66,7 +68,9 @@ pub(super) fn enroll(arguments: &OfficerEnroll, context: &mut Context<'_>) -> Re
     context.keyring.keep();
     writing.commit()?;
     file.finish(encode_certificate(certificate).as_bytes())?;
-    answer(arguments, certificate, stored.uri()?, sequence)
+    let mut answer = answer(arguments, certificate, stored.uri()?, sequence)?;
+    answer.warnings = context.keyring.warnings();
+    Ok(answer)
 }
 
 fn answer(arguments: &OfficerEnroll, certificate: &[u8], uri: Option<String>, sequence: i64) -> Result<Answer, Error> {

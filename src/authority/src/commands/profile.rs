@@ -24,6 +24,8 @@ use std::path::{Path, PathBuf};
 
 /// JSON Schema 2020-12 of profiles.
 const SCHEMA: &str = include_str!("../profile.schema.json");
+/// The same of the authority's limits.
+const LIMITS_SCHEMA: &str = include_str!("../limits.schema.json");
 /// Stands for the product that a profile leaves to a flag.
 const TO_BE_STATED: &str = "to-be-stated";
 
@@ -74,14 +76,15 @@ pub(super) fn check(profiles: &[PathBuf], context: &Context<'_>) -> Result<Answe
     Ok(Answer { text, json, warnings: findings })
 }
 
-pub(super) fn schema(out: Option<&Path>) -> Result<Answer, Error> {
-    let document: Value = serde_json::from_str(SCHEMA).unwrap_or_default();
+pub(super) fn schema(limits: bool, out: Option<&Path>) -> Result<Answer, Error> {
+    let (schema, of) = if limits { (LIMITS_SCHEMA, "limits") } else { (SCHEMA, "profiles") };
+    let document: Value = serde_json::from_str(schema).unwrap_or_default();
     let text = match out {
         Some(path) => {
-            files::NewFile::reserve(path)?.finish(SCHEMA.as_bytes())?;
-            format!("Wrote the JSON Schema of profiles into {}.\n", path.display())
+            files::NewFile::reserve(path)?.finish(schema.as_bytes())?;
+            format!("Wrote the JSON Schema of {of} into {}.\n", path.display())
         }
-        None => SCHEMA.to_owned(),
+        None => schema.to_owned(),
     };
     let json = json!({ "file": out, "schema": document });
     Ok(Answer { text, json, warnings: Vec::new() })

@@ -57,11 +57,14 @@ pub(super) fn run(arguments: &Renew, context: &mut Context<'_>) -> Result<Answer
         made
     };
 
+    home.check_unused(Some(role), signer.key().spki())?;
+
     // The ledger is last: with the entry the new key is the one in use.
     let writing = ledger.begin()?;
     if writing.register()?.of_role(role).count() + 1 != place {
         return Err(Error::FileExists(home.path().join(format!("{}.pem", role.file_name(place)))));
     }
+    context.keyring.certify(&[signer.certificate()])?;
     home.add(role, place, signer.certificate(), &key)?;
     let sequence = writing.append(
         now,
@@ -74,7 +77,9 @@ pub(super) fn run(arguments: &Renew, context: &mut Context<'_>) -> Result<Answer
     // A key that nobody refers to does less harm than an entry without its key.
     context.keyring.keep();
     writing.commit()?;
-    answer(role, signer.certificate(), sequence)
+    let mut answer = answer(role, signer.certificate(), sequence)?;
+    answer.warnings = context.keyring.warnings();
+    Ok(answer)
 }
 
 pub(super) fn role(name: RoleName) -> Role {

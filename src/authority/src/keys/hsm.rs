@@ -1,19 +1,20 @@
 //! Tokens of PKCS#11 2.40 or later, an HSM for instance: the module is loaded, the token found, the officer logged in.
 
-use super::HsmError;
+use super::{HsmError, pkcs11::public_half};
 use crate::{error::Error, key_uri::Pkcs11Uri, prompt::Secret};
 use cryptoki::{
     context::{CInitializeArgs, CInitializeFlags, Pkcs11},
     error::{Error as Fault, RvError},
     mechanism::Mechanism,
-    object::ObjectHandle,
+    object::{Attribute, ObjectClass, ObjectHandle},
     session::{Session, UserType},
     slot::{Slot, TokenInfo},
     types::AuthPin,
 };
 use std::{
     path::Path,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError, TryLockError},
+    thread,
 };
 
 /// Loads a module.
@@ -59,6 +60,14 @@ impl Token {
         .all(|(wanted, has)| wanted.as_ref().is_none_or(|wanted| wanted == has))
     }
 
+    /// The public keys in it that everybody may see, as DER of SubjectPublicKeyInfo.
+    pub(super) fn public_keys(&self, module: &Pkcs11) -> Result<Vec<Vec<u8>>, Error> {
+        let session = module.open_ro_session(self.slot)?;
+        let keys = session.find_objects(&[Attribute::Class(ObjectClass::PUBLIC_KEY)])?;
+        // What is of another kind is no key of ours.
+        Ok(keys.into_iter().filter_map(|key| public_half(&session, key).ok()).collect())
+    }
+
     fn name(&self) -> String {
         format!("{:?} with serial number {:?}", self.info.label(), self.info.serial_number())
     }
@@ -79,7 +88,9 @@ impl Token {
         let refused = match session.login(UserType::User, pin.as_ref()) {
             Ok(()) => {
                 let serial = self.info.serial_number().to_owned();
-                return Ok(Hsm { session: Mutex::new(session), slot: self.slot, pin, serial, label });
+                let (module, session) = (module.clone(), Mutex::new(session));
+                let others = Mutex::new(Others { idle: Vec::new(), room: more_sessions() });
+                return Ok(Hsm { session, others, module, slot: self.slot, pin, serial, label });
             }
             Err(Fault::Pkcs11(RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange, _)) => {
                 // The last try may just have been spent.
@@ -95,13 +106,28 @@ impl Token {
 
 /// A token with the officer logged in, until this is dropped.
 pub(super) struct Hsm {
-    // One signature at a time, whichever thread asks for it.
+    // In this order: sessions go before the module.
     session: Mutex<Session>,
+    /// For signatures while the first one is busy. Whoever is logged in is so in all sessions (PKCS#11 2.40, 2.6.4).
+    others: Mutex<Others>,
+    module: Pkcs11,
     slot: Slot,
     /// For keys that want it before each signature. None where the token has a key pad of its own.
     pin: Option<AuthPin>,
     pub(super) label: String,
     pub(super) serial: String,
+}
+
+/// Further sessions with a token.
+struct Others {
+    idle: Vec<Session>,
+    /// How many more may be opened.
+    room: usize,
+}
+
+/// One session for each processor, the first one among them.
+fn more_sessions() -> usize {
+    thread::available_parallelism().map_or(0, |processors| processors.get() - 1)
 }
 
 impl Hsm {
@@ -115,7 +141,27 @@ impl Hsm {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Signs with a key of the token; `each_time` for one that wants the PIN before each signature.
+    fn others(&self) -> MutexGuard<'_, Others> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A session besides the first one; `None` where there is none to be had.
+    fn other_session(&self) -> Option<Session> {
+        let mut others = self.others();
+        if let Some(session) = others.idle.pop() {
+            return Some(session);
+        }
+        others.room = others.room.checked_sub(1)?;
+        let session = self.module.open_ro_session(self.slot).ok();
+        if session.is_none() {
+            // The token has no more.
+            others.room = 0;
+        }
+        session
+    }
+
+    /// Signs with a key of the token, several threads at once in sessions of their own; `each_time` for a key that wants
+    /// the PIN before each signature, which the first session alone is for.
     pub(super) fn sign(
         &self,
         mechanism: &Mechanism<'_>,
@@ -123,16 +169,27 @@ impl Hsm {
         each_time: bool,
         data: &[u8],
     ) -> Result<Vec<u8>, Error> {
-        let session = self.session();
-        let signature = if each_time {
-            session.sign_init(mechanism, key).and_then(|()| {
+        if each_time {
+            let session = self.session();
+            let signature = session.sign_init(mechanism, key).and_then(|()| {
                 session.login(UserType::ContextSpecific, self.pin.as_ref())?;
                 session.sign_update(data)?;
                 session.sign_final()
-            })
-        } else {
-            session.sign(mechanism, key, data)
-        };
-        Ok(signature?)
+            });
+            return Ok(signature?);
+        }
+        if let Err(TryLockError::WouldBlock) = self.session.try_lock()
+            && let Some(session) = self.other_session()
+        {
+            match session.sign(mechanism, key, data) {
+                // A token that has the officer log in to each session: one has to do.
+                Err(Fault::Pkcs11(RvError::UserNotLoggedIn | RvError::KeyHandleInvalid, _)) => self.others().room = 0,
+                signed => {
+                    self.others().idle.push(session);
+                    return Ok(signed?);
+                }
+            }
+        }
+        Ok(self.session().sign(mechanism, key, data)?)
     }
 }

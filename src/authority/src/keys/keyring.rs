@@ -2,6 +2,7 @@
 
 use super::{
     FileKey, SigningKey,
+    cards::{Cards, Held},
     hsm::{self, Hsm, Token},
     pkcs11::{MadePair, Pkcs11Key},
 };
@@ -10,8 +11,11 @@ use crate::{
     error::Error,
     files,
     key_uri::{KeyPlace, OwnKey, Pkcs11Uri},
+    keys::piv_search::Wanted,
+    lint::Finding,
     prompt::{Secret, Source},
 };
+use countersign_card::LastTry;
 use countersign_common::Certificate;
 use cryptoki::context::Pkcs11;
 use serde::{Deserialize, Serialize};
@@ -56,7 +60,7 @@ impl StoredKey {
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Reference {
-    /// A PKCS#11 URI.
+    /// A PKCS#11 URI, or that of a PIV card.
     uri: String,
     /// How it signs, where it is an RSA key.
     #[serde(default)]
@@ -65,12 +69,28 @@ struct Reference {
 
 impl Reference {
     /// Reads where a key is and how it signs.
-    fn read(path: &Path) -> Result<(Pkcs11Uri, RsaPadding), Error> {
+    fn read(path: &Path) -> Result<(KeyPlace, RsaPadding), Error> {
         let text = files::read_text(path, MAX_REFERENCE)?;
         let reference: Self = toml::from_str(&text).map_err(|error| Error::damaged(path, error.message()))?;
-        let uri = reference.uri.parse().map_err(|fault: String| Error::damaged(path, fault))?;
-        Ok((uri, reference.rsa_padding))
+        match reference.uri.parse().map_err(|fault: String| Error::damaged(path, fault))? {
+            KeyPlace::File => Err(Error::damaged(path, "a reference to a file")),
+            KeyPlace::Piv(uri) if uri.new => Err(Error::damaged(path, "a reference to a key that is to be made")),
+            place => Ok((place, reference.rsa_padding)),
+        }
     }
+
+    fn write(uri: &impl core::fmt::Display, rsa_padding: RsaPadding) -> Result<StoredKey, Error> {
+        let reference = Self { uri: uri.to_string(), rsa_padding };
+        toml::to_string(&reference).map(StoredKey::Reference).map_err(|error| Error::Usage(error.to_string()))
+    }
+}
+
+/// A key that is in use.
+pub(crate) struct InUse {
+    /// The file that says where it is, unless it is in a file itself.
+    pub(crate) reference: Option<PathBuf>,
+    /// DER of its SubjectPublicKeyInfo.
+    pub(crate) spki: Vec<u8>,
 }
 
 /// The passphrase of one custodian's key files.
@@ -92,6 +112,8 @@ impl Passphrase {
 
 /// Where an officer's passphrase comes from unless a descriptor is named.
 const OFFICER: Source = Source { descriptor: None, option: "--officer-passphrase-fd" };
+/// Where a card's management key comes from unless a descriptor is named.
+const MANAGEMENT: Source = Source { descriptor: None, option: "--key-management-fd" };
 
 /// Opens keys and makes them. Keys that were made in hardware and not kept are removed from it at the end.
 pub(crate) struct Keyring {
@@ -99,6 +121,9 @@ pub(crate) struct Keyring {
     ledger_keeper: Passphrase,
     officer: Passphrase,
     pin_source: Source,
+    cards: Cards,
+    /// The keys in hardware that were opened, by whom.
+    held: Vec<Held>,
     // In this order: keys go before the sessions, sessions before the modules.
     made: Vec<MadePair>,
     hsms: Vec<(Custodian, Arc<Hsm>)>,
@@ -113,10 +138,30 @@ impl Keyring {
             ledger_keeper: Passphrase { source: ledger_keeper, opens: "the ledger signer's key", known: None },
             officer: Passphrase { source: OFFICER, opens: "the officer's key", known: None },
             pin_source,
+            cards: Cards::new(pin_source, MANAGEMENT, LastTry::Keep),
+            held: Vec::new(),
             made: Vec::new(),
             hsms: Vec::new(),
             modules: Vec::new(),
         }
+    }
+
+    /// From which descriptor the management key of a card comes, and whether the last try of its PIN may be spent.
+    pub(crate) fn with_cards(mut self, management_descriptor: Option<i32>, last_try: LastTry) -> Self {
+        let management = Source { descriptor: management_descriptor, ..MANAGEMENT };
+        self.cards = Cards::new(self.pin_source, management, last_try);
+        self
+    }
+
+    /// What is unwise about the hardware that was used.
+    pub(crate) fn warnings(&self) -> Vec<Finding> {
+        self.cards.default_management_key.then(Finding::default_management_key).into_iter().collect()
+    }
+
+    /// The passphrase, which a person may have to type: no card is held meanwhile.
+    fn passphrase(&mut self, custodian: Custodian) -> Result<&str, Error> {
+        self.cards.give_back();
+        self.passphrase_of(custodian).read()
     }
 
     const fn passphrase_of(&mut self, custodian: Custodian) -> &mut Passphrase {
@@ -134,6 +179,7 @@ impl Keyring {
 
     /// Has a new passphrase chosen for the key files that will be made. No two custodians may have the same.
     pub(crate) fn choose_passphrase(&mut self, custodian: Custodian) -> Result<(), Error> {
+        self.cards.give_back();
         let passphrase = self.passphrase_of(custodian);
         let question = format!("Passphrase for {}: ", passphrase.opens);
         passphrase.known = Some(passphrase.source.read_new_passphrase(&question)?);
@@ -155,8 +201,13 @@ impl Keyring {
         let uri = match place {
             KeyPlace::File => {
                 let key = FileKey::generate(algorithm)?;
-                let encrypted = key.encrypt(self.passphrase_of(custodian).read()?)?;
+                let encrypted = key.encrypt(self.passphrase(custodian)?)?;
                 return Ok((Box::new(key), StoredKey::Encrypted(encrypted)));
+            }
+            KeyPlace::Piv(uri) => {
+                let (key, uri) = self.cards.make(uri, algorithm, padding, custodian, &self.held)?;
+                self.hold(custodian, &key)?;
+                return Ok((Box::new(key), Reference::write(&uri, padding)?));
             }
             KeyPlace::Pkcs11(uri) => uri,
         };
@@ -169,22 +220,47 @@ impl Keyring {
             self.made.push(pair);
             (key?, uri)
         };
-        let reference = Reference { uri: uri.to_string(), rsa_padding: padding };
-        let reference = toml::to_string(&reference).map_err(|error| Error::Usage(error.to_string()))?;
-        Ok((Box::new(key), StoredKey::Reference(reference)))
+        self.hold(custodian, &key)?;
+        Ok((Box::new(key), Reference::write(&uri, padding)?))
     }
 
-    /// Refuses a token where the references to keys of the other custodian may mean it: its PIN would open both.
-    pub(crate) fn check_alone(&mut self, place: &KeyPlace, others: &[PathBuf]) -> Result<(), Error> {
-        let KeyPlace::Pkcs11(uri) = place else { return Ok(()) };
-        let token = Token::find(&self.module(&uri.module)?, uri)?;
-        for path in others {
-            let (other, _) = Reference::read(path)?;
-            if other.module == uri.module && token.fits(&other) {
-                return Err(Error::SecretsSame);
-            }
+    /// Refuses a token or card where a key of another custodian is or may be: its PIN would open both.
+    pub(crate) fn check_alone(&mut self, place: &KeyPlace, others: &[InUse]) -> Result<(), Error> {
+        let mut references = Vec::new();
+        for path in others.iter().filter_map(|other| other.reference.as_ref()) {
+            references.push(Reference::read(path)?.0);
         }
+        let spkis: Vec<_> = others.iter().map(|other| other.spki.clone()).collect();
+        let is_shared = match place {
+            KeyPlace::File => false,
+            KeyPlace::Pkcs11(uri) => {
+                let module = self.module(&uri.module)?;
+                let token = Token::find(&module, uri)?;
+                let is_there = |other: &KeyPlace| matches!(other, KeyPlace::Pkcs11(other) if other.module == uri.module && token.fits(other));
+                references.iter().any(is_there) || token.public_keys(&module)?.iter().any(|key| spkis.contains(key))
+            }
+            KeyPlace::Piv(uri) => {
+                let wanted = if uri.new { Wanted::AnyCard } else { Wanted::AnyKey };
+                let number = self.cards.find(uri, wanted, &spkis)?.number();
+                let is_there = |other: &KeyPlace| matches!(other, KeyPlace::Piv(other) if other.card.is_some() && other.card == number);
+                references.iter().any(is_there)
+            }
+        };
+        if is_shared { Err(Error::SecretsSame) } else { Ok(()) }
+    }
+
+    /// Remembers whose key in hardware it is, and refuses one that is on somebody else's card as well.
+    fn hold(&mut self, custodian: Custodian, key: &dyn SigningKey) -> Result<(), Error> {
+        if self.cards.has_for_another(custodian, key.spki()) {
+            return Err(Error::SecretsSame);
+        }
+        self.held.push((custodian, key.spki().to_vec()));
         Ok(())
+    }
+
+    /// Gives the keys that were made on cards their certificates, which are given in DER: by them they are found again.
+    pub(crate) fn certify(&mut self, certificates: &[&[u8]]) -> Result<(), Error> {
+        self.cards.certify(certificates)
     }
 
     /// The keys that were made stay: what refers to them has been written.
@@ -194,7 +270,7 @@ impl Keyring {
 
     /// Opens a key file.
     pub(crate) fn open_file(&mut self, path: &Path, custodian: Custodian) -> Result<Box<dyn SigningKey>, Error> {
-        Ok(Box::new(FileKey::open(path, self.passphrase_of(custodian).read()?)?))
+        Ok(Box::new(FileKey::open(path, self.passphrase(custodian)?)?))
     }
 
     /// Opens the key that a reference in the folder leads to; `certificate` is the DER of its certificate.
@@ -204,10 +280,22 @@ impl Keyring {
         custodian: Custodian,
         certificate: &[u8],
     ) -> Result<Box<dyn SigningKey>, Error> {
-        let (uri, padding) = Reference::read(path)?;
+        let (place, padding) = Reference::read(path)?;
         let certificate = Certificate::from_der(certificate).map_err(|_| Error::KeyMismatch)?;
-        let hsm = self.hsm(&uri, custodian)?;
-        Ok(Box::new(Pkcs11Key::open(hsm, &uri, certificate.spki(), padding)?))
+        match place {
+            KeyPlace::File => Err(Error::damaged(path, "a reference to a file")),
+            KeyPlace::Piv(uri) => {
+                let key = self.cards.key(&uri, certificate.spki(), padding, custodian, &self.held)?;
+                self.hold(custodian, &key)?;
+                Ok(Box::new(key))
+            }
+            KeyPlace::Pkcs11(uri) => {
+                let hsm = self.hsm(&uri, custodian)?;
+                let key = Pkcs11Key::open(hsm, &uri, certificate.spki(), padding)?;
+                self.hold(custodian, &key)?;
+                Ok(Box::new(key))
+            }
+        }
     }
 
     /// Opens a key that no folder keeps, whose certificate is given in DER.
@@ -217,19 +305,26 @@ impl Keyring {
         certificate: &[u8],
         padding: RsaPadding,
     ) -> Result<Box<dyn SigningKey>, Error> {
-        let uri = match key {
+        let certificate = Certificate::from_der(certificate).map_err(|_| Error::KeyMismatch)?;
+        match key {
             OwnKey::File(path) => {
                 let passphrase = self.issuer.source.read("Passphrase of your key: ")?;
-                return Ok(Box::new(FileKey::open(path, &passphrase)?));
+                Ok(Box::new(FileKey::open(path, &passphrase)?))
             }
-            OwnKey::Pkcs11(uri) => uri,
-        };
-        let certificate = Certificate::from_der(certificate).map_err(|_| Error::KeyMismatch)?;
-        let hsm = self.hsm(uri, Custodian::Issuer)?;
-        Ok(Box::new(Pkcs11Key::open(hsm, uri, certificate.spki(), padding)?))
+            OwnKey::Piv(uri) => {
+                let key = self.cards.key(uri, certificate.spki(), padding, Custodian::Issuer, &self.held)?;
+                Ok(Box::new(key))
+            }
+            OwnKey::Pkcs11(uri) => {
+                let hsm = self.hsm(uri, Custodian::Issuer)?;
+                Ok(Box::new(Pkcs11Key::open(hsm, uri, certificate.spki(), padding)?))
+            }
+        }
     }
 
     fn module(&mut self, path: &Path) -> Result<Pkcs11, Error> {
+        // It may look at all cards itself, and a person may have to type.
+        self.cards.give_back();
         if let Some((_, module)) = self.modules.iter().find(|(known, _)| known == path) {
             return Ok(module.clone());
         }

@@ -1,14 +1,20 @@
 //! Keys that sign: in a file or in hardware, behind one trait.
 
+mod cards;
 mod file;
 mod hsm;
 mod hsm_error;
 mod keyring;
+mod piv;
+mod piv_error;
+mod piv_search;
 mod pkcs11;
+mod pss;
 
 pub(crate) use file::FileKey;
 pub use hsm_error::HsmError;
-pub(crate) use keyring::{Custodian, Keyring, StoredKey};
+pub(crate) use keyring::{Custodian, InUse, Keyring, StoredKey};
+pub use piv_error::PivError;
 
 use crate::error::Error;
 use countersign_common::{Certificate, PublicKey, SignatureAlgorithm};

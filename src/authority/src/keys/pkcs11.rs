@@ -19,6 +19,7 @@ use cryptoki::{
         rsa::{PkcsMgfType, PkcsPssParams},
     },
     object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle},
+    session::Session,
 };
 use der::{
     Decode, Encode,
@@ -55,7 +56,7 @@ impl Pkcs11Key {
     pub(super) fn existing(hsm: Arc<Hsm>, uri: &Pkcs11Uri, padding: RsaPadding) -> Result<Self, Error> {
         let private = find(&hsm, ObjectClass::PRIVATE_KEY, uri)?;
         let public = find(&hsm, ObjectClass::PUBLIC_KEY, uri)?;
-        let spki = public_half(&hsm, public)?;
+        let spki = public_half(&hsm.session(), public)?;
         Self::new(hsm, private, spki, padding)
     }
 
@@ -160,7 +161,7 @@ impl MadePair {
 
     /// The key to sign with. What the token says of it counts, not what was asked for.
     pub(super) fn key(&self, padding: RsaPadding) -> Result<Pkcs11Key, Error> {
-        let spki = public_half(&self.hsm, self.public)?;
+        let spki = public_half(&self.hsm.session(), self.public)?;
         Pkcs11Key::new(Arc::clone(&self.hsm), self.private, spki, padding)
     }
 
@@ -212,9 +213,9 @@ fn algorithm_of(spki: &[u8], padding: RsaPadding) -> Result<SignatureAlgorithm, 
 }
 
 /// DER of the SubjectPublicKeyInfo of a public key in a token.
-fn public_half(hsm: &Hsm, public: ObjectHandle) -> Result<Vec<u8>, Error> {
+pub(super) fn public_half(session: &Session, public: ObjectHandle) -> Result<Vec<u8>, Error> {
     let strange = || Error::from(HsmError::NotOffered("a key of an allowed kind"));
-    let read = |what: &[AttributeType]| hsm.session().get_attributes(public, what);
+    let read = |what: &[AttributeType]| session.get_attributes(public, what);
     let [Attribute::KeyType(kind)] = read(&[AttributeType::KeyType])?[..] else { return Err(strange()) };
     let (oid, parameters, key) = if kind == KeyType::RSA {
         let [Attribute::Modulus(modulus), Attribute::PublicExponent(exponent)] =

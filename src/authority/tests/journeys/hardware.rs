@@ -25,7 +25,7 @@ fn with_ledger(run: Run) -> Run {
 
 /// Verifies a token by the rules of the product, and by OpenSSL.
 #[track_caller]
-fn accepted(desk: &Desk, file: &str, openssl: bool) {
+pub(crate) fn accepted(desk: &Desk, file: &str, openssl: bool) {
     let anchor = decode_certificates(&desk.read("authority/anchors.pem")).expect("certificates").remove(0);
     let anchors = Anchors::new([anchor.as_slice()]).expect("anchors");
     let text = desk.read(file);
@@ -308,25 +308,30 @@ fn an_hsm_that_goes_while_the_pin_is_typed() {
 }
 
 /// The PIN of the virtual card.
-const CARD_PIN: &str = "123456";
+pub(crate) const CARD_PIN: &str = "123456";
 
 /// A card with a key and a certificate in a slot, and the URI by which OpenSC's module knows the key.
-fn card_with_key(stack: &Stack, options: CardOptions, slot: &str, algorithm: Algorithm) -> (Card, String) {
+pub(crate) fn card_with_key(stack: &Stack, options: CardOptions, slot: &str, algorithm: Algorithm) -> (Card, String) {
     let card = stack.insert(0, options);
     let key = card.generate_key(slot, algorithm);
     let certificate = TestAuthority::new("/CN=Elsewhere").certify(&key, "/CN=Signer", "keyUsage=digitalSignature\n");
     card.import_certificate(slot, &certificate);
+    (card, opensc_uri(stack, slot))
+}
+
+/// The URI by which OpenSC's module knows the key in a slot of the card in the reader.
+pub(crate) fn opensc_uri(stack: &Stack, slot: &str) -> String {
     let module = opensc_module();
     let list = Run::new("pkcs11-tool").stack(stack).arg("--module").arg(&module).arg("--list-token-slots");
     let list = list.output().expect_code(0).stdout_text();
     let serial = list.lines().find_map(|line| line.trim().strip_prefix("serial num")).expect("a token");
     let serial = serial.trim_start_matches([' ', ':']);
     let id = if slot == "9a" { "%01" } else { "%02" };
-    (card, format!("pkcs11:serial={serial};id={id}?module-path={}", module.display()))
+    format!("pkcs11:serial={serial};id={id}?module-path={}", module.display())
 }
 
 /// `renew token-signer` and `issue` with a key on a card.
-fn with_card(desk: &Desk, stack: &Stack, pin: &str, args: &[&str]) -> Run {
+pub(crate) fn with_card(desk: &Desk, stack: &Stack, pin: &str, args: &[&str]) -> Run {
     desk.command(args).stack(stack).args(["--key-pin-fd", "4", "--passphrase-fd", "3"]).file(4, pin).file(3, PASSPHRASE)
 }
 

@@ -8,6 +8,8 @@ mod founding;
 mod hardware;
 mod inspecting;
 mod issuing;
+mod media;
+mod piv_keys;
 mod profiles;
 mod proving;
 mod receipts;

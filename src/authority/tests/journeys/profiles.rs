@@ -221,6 +221,10 @@ fn the_schema_is_printed_and_written() {
     expect_said(&desk.run(&["profile", "schema", "--out", "profile.schema.json"]).expect_code(1), &["CS-7006"]);
     let document = json(&desk.run(&["profile", "schema", "--json"]).expect_code(0));
     assert_eq!(&document["schema"], Schema::parse(&printed).document());
+    let limits = desk.run(&["profile", "schema", "--limits"]).expect_code(0).stdout_text();
+    assert_eq!(Schema::parse(&limits).document()["title"], "Limits of Countersign");
+    desk.run(&["profile", "schema", "--limits", "--out", "limits.schema.json"]).expect_code(0);
+    assert_eq!(desk.read("limits.schema.json"), limits.as_bytes());
 }
 
 #[test]

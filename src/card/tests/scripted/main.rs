@@ -4,6 +4,7 @@ mod admin;
 mod chaining;
 mod faults;
 mod hostile;
+mod metadata;
 mod pin;
 mod pin_pad;
 mod script;
