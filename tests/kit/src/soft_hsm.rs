@@ -55,6 +55,18 @@ impl SoftHsm {
         (*serials.last().expect("a token")).to_owned()
     }
 
+    /// Sets a token up anew, as its security officer can: its keys are gone.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn set_up_again(&self, label: &str) {
+        Run::new("softhsm2-util")
+            .soft_hsm(self)
+            .args(["--init-token", "--token", label, "--label", label, "--so-pin", "11223344", "--pin", Self::PIN])
+            .output()
+            .expect_code(0);
+    }
+
     /// The URI of a token, and of a key where one is named.
     #[must_use]
     pub fn uri(token: &str, more: &str) -> String {

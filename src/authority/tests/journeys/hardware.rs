@@ -307,6 +307,27 @@ fn an_hsm_that_goes_while_the_pin_is_typed() {
     with_pin(&desk, &hsm, &plain_token(&["--out", "token.pem"])).output().expect_code(0);
 }
 
+/// Rows of two workers, which sign at the same time where the token lets them.
+#[test]
+fn a_batch_signs_in_several_sessions() {
+    let (desk, hsm) = (Desk::new(), SoftHsm::with_token(TOKEN));
+    founded(&desk, &hsm, &["--algorithm", "rsa-2048"]).expect_code(0);
+    desk.write("rows.csv", (1..=80).fold("reference\n".to_owned(), |rows, row| format!("{rows}row-{row}\n")));
+    with_pin(&desk, &hsm, &plain_token(&["--batch", "rows.csv", "--out", "out"])).output().expect_code(0);
+    let results = String::from_utf8(desk.read("out/results.csv")).expect("text");
+    let files = results.lines().filter_map(|line| line.split(',').find(|cell| cell.ends_with(".token.pem")));
+    let tokens: Vec<_> = files.map(|file| format!("out/{file}")).collect();
+    tokens.iter().for_each(|file| accepted(&desk, file, false));
+    assert_eq!(tokens.len(), 80, "{results}");
+
+    // A token that was set up anew has the same name, and no key.
+    hsm.set_up_again(TOKEN);
+    let before = desk.snapshot();
+    let gone = with_pin(&desk, &hsm, &plain_token(&["--out", "token.pem"])).output().expect_code(3);
+    expect_said(&gone, &["CS-7085", "next:"]);
+    assert_eq!(desk.snapshot(), before);
+}
+
 /// The PIN of the virtual card.
 pub(crate) const CARD_PIN: &str = "123456";
 

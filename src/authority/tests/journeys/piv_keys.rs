@@ -164,6 +164,47 @@ fn a_card_is_found_by_its_key() {
 }
 
 #[test]
+fn a_card_without_its_certificate_is_known_by_its_number() {
+    let stack = Stack::start(1).expect("a stack");
+    let (desk, card, _state) = signing_card(&stack);
+    let delete = || card.yubico(&["-a", "delete-certificate", "-s", "9c"]).output().expect_code(0);
+    delete();
+    issue(&desk, &stack, CARD_PIN, "token.pem").expect_code(0);
+    accepted(&desk, "token.pem", true);
+    // With another key in the slot the card signs, and nobody takes it for the one that was meant.
+    let key = card.generate_key("9c", Algorithm::P256);
+    let again = || issue(&desk, &stack, CARD_PIN, "again.pem");
+    refused(&desk, again, 3, &["CS-7026"]);
+    card.import_certificate("9c", &TestAuthority::new("/CN=Elsewhere").certify(&key, "/CN=New", ""));
+    refused(&desk, again, 3, &["CS-7028", "CN=New"]);
+}
+
+#[test]
+fn an_officer_signs_an_anchors_update_with_a_card() {
+    let (desk, stack) = (Desk::founded("p256"), Stack::start(1).expect("a stack"));
+    let card = stack.insert(0, CardOptions::new().strict());
+    // The second officer has an authority of his own.
+    let other = Desk::new();
+    let init = ["init", "--organization", "Other Works", "--key", "anchors-signer=piv:slot=9c;key=new"];
+    let founding = with_card(&other, &stack, CARD_PIN, &init).args(["--ledger-passphrase-fd", "5"]);
+    founding.file(5, LEDGER_PASSPHRASE).output().expect_code(0);
+    desk.write("officer.pem", other.read("authority/anchors-signer.pem"));
+    let signers = ["--signer", "authority/anchors-signer.pem", "--signer", "officer.pem"];
+    desk.with_passphrase(&[&["anchors", "update", "--out", "first.pem"][..], &signers].concat()).expect_code(0);
+    desk.run(&["anchors", "adopt", "first.pem"]).expect_code(0);
+    desk.with_passphrase(&["anchors", "update", "--threshold", "2", "--out", "second.pem"]).expect_code(0);
+    let sign = |place: &str, pin: &str| {
+        let key = ["--key", place, "--certificate", "officer.pem", "--key-pin-fd", "4"];
+        desk.command(&[&["anchors", "sign", "second.pem"][..], &key].concat()).stack(&stack).file(4, pin).output()
+    };
+    refused(&desk, || sign("piv:slot=9a", CARD_PIN), 3, &["CS-7028"]);
+    refused(&desk, || sign("piv:slot=9c", "654321"), 3, &["CS-5024"]);
+    sign("piv:slot=9c", CARD_PIN).expect_code(0);
+    expect_said(&desk.run(&["anchors", "show", "second.pem"]).expect_code(0), &["Enough have signed"]);
+    drop(card);
+}
+
+#[test]
 fn without_service_or_readers() {
     let (desk, stack) = (Desk::founded("p256"), Stack::start(0).expect("a stack"));
     let take = || with_card(&desk, &stack, CARD_PIN, &["renew", "token-signer", "--key", "piv:slot=9c"]);
