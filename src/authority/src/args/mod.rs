@@ -226,6 +226,8 @@ impl FromStr for RoleKey {
     With the keys in an HSM that has a token called Authority:\n  \
     countersign-authority init --organization \"Example Works\" \\\n      \
     --key \"pkcs11:token=Authority?module-path=/usr/lib/softhsm/libsofthsm2.so\"\n\n\
+    With the token signer's key on a PIV card, which makes it:\n  \
+    countersign-authority init --organization \"Example Works\" --key \"token-signer=piv:slot=9c;key=new\"\n\n\
     Afterwards anchors.pem goes into the product; the folder stays with the security officer, with a backup. \
     The ledger signer gets a passphrase of its own, for somebody who does not issue.")]
 pub struct Init {

@@ -25,6 +25,9 @@ pub enum RoleName {
 /// Arguments of `renew`.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  countersign-authority renew token-signer\n\n\
+    With a key that a PIV card makes, and one that is on it already (docs/keys.md):\n  \
+    countersign-authority renew token-signer --key 'piv:slot=9c;key=new'\n  \
+    countersign-authority renew list-signer --key piv:slot=9a\n\n\
     What the old key signed stays valid. After token-root, renew the signers, which the new root certifies, and bring \
     it to the machines with anchors update.")]
 pub struct Renew {

@@ -160,7 +160,9 @@ impl Keyring {
 
     /// The passphrase, which a person may have to type: no card is held meanwhile.
     fn passphrase(&mut self, custodian: Custodian) -> Result<&str, Error> {
-        self.cards.give_back();
+        if self.passphrase_of(custodian).known.is_none() {
+            self.cards.give_back();
+        }
         self.passphrase_of(custodian).read()
     }
 
@@ -236,13 +238,19 @@ impl Keyring {
             KeyPlace::Pkcs11(uri) => {
                 let module = self.module(&uri.module)?;
                 let token = Token::find(&module, uri)?;
-                let is_there = |other: &KeyPlace| matches!(other, KeyPlace::Pkcs11(other) if other.module == uri.module && token.fits(other));
+                let is_there = |other: &KeyPlace| match other {
+                    KeyPlace::Pkcs11(other) => other.module == uri.module && token.fits(other),
+                    _ => false,
+                };
                 references.iter().any(is_there) || token.public_keys(&module)?.iter().any(|key| spkis.contains(key))
             }
             KeyPlace::Piv(uri) => {
                 let wanted = if uri.new { Wanted::AnyCard } else { Wanted::AnyKey };
                 let number = self.cards.find(uri, wanted, &spkis)?.number();
-                let is_there = |other: &KeyPlace| matches!(other, KeyPlace::Piv(other) if other.card.is_some() && other.card == number);
+                let is_there = |other: &KeyPlace| match other {
+                    KeyPlace::Piv(other) => other.card.is_some() && other.card == number,
+                    _ => false,
+                };
                 references.iter().any(is_there)
             }
         };
