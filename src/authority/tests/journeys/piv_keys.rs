@@ -255,6 +255,10 @@ fn a_card_that_leaves_or_is_exchanged() {
     let mut card = stack.insert(0, CardOptions::new().state(state.path()).leave_on(0x87, 1));
     refused(&desk, || issue(&desk, &stack, CARD_PIN, "token.pem"), 3, &["CS-5006", "leave it there"]);
     card.wait_until_left();
+    // One that hangs costs the time limit of a command.
+    let card = stack.insert(0, CardOptions::new().state(state.path()).stall_on(0x87, 1));
+    refused(&desk, || issue(&desk, &stack, CARD_PIN, "token.pem"), 3, &["CS-5009"]);
+    card.remove();
     // While the PIN is typed other programs have the card; the same has to be there afterwards.
     let card = stack.insert(0, CardOptions::new().state(state.path()));
     let before = desk.snapshot();
@@ -302,15 +306,24 @@ fn a_card_holds_keys_of_one_custodian() {
     let uri = crate::hardware::opensc_uri(&stack, "9a");
     refused(&desk, || ledger(&uri), 1, &["CS-7027"]);
     refused(&desk, || ledger("piv:slot=9a"), 1, &["CS-7027"]);
-    // Both at once.
-    let init = ["--home", "other", "init", "--organization", "A", "--key", "list-signer=piv:slot=9a"];
-    for second in ["ledger-signer=piv:slot=9c", &format!("ledger-signer={}", uri.replace("id=%01", "id=%02"))] {
-        let both =
-            with_card(&desk, &stack, &format!("{CARD_PIN}\n{CARD_PIN}\n"), &[&init[..], &["--key", second]].concat());
+    // Both at once, by either way.
+    let second = uri.replace("id=%01", "id=%02");
+    for (first, second) in [("piv:slot=9a", "piv:slot=9c"), ("piv:slot=9a", &second), (&uri, "piv:slot=9c")] {
+        let keys = [format!("list-signer={first}"), format!("ledger-signer={second}")];
+        let init = ["--home", "other", "init", "--organization", "A", "--key", &keys[0], "--key", &keys[1]];
+        let both = with_card(&desk, &stack, &format!("{CARD_PIN}\n{CARD_PIN}\n"), &init);
         refused(&desk, || both.output(), 1, &["CS-7027"]);
         assert!(!desk.path("other").exists());
     }
+    // By its number, where it does not tell of the other's key any more.
+    card.yubico(&["-a", "delete-certificate", "-s", "9c"]).output().expect_code(0);
+    refused(&desk, || ledger("piv:slot=9a"), 1, &["CS-7027"]);
     // A card of its own is another matter.
+    drop(card);
+    let card = stack.insert(0, CardOptions::new());
+    ledger("piv:slot=9c;key=new").expect_code(0);
+    let head = desk.command(&["ledger", "sign", "--out", "head.pem", "--key-pin-fd", "4"]).stack(&stack);
+    head.file(4, CARD_PIN).output().expect_code(0);
     drop(card);
 }
 
