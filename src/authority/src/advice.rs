@@ -62,6 +62,9 @@ impl Error {
             }
             Self::Random => "wait until the system has started fully, and try again".to_owned(),
             Self::Clock => "set the clock of this machine".to_owned(),
+            Self::TooManySteps { .. } => {
+                "choose longer steps with --by, or a shorter time with --since and --until".to_owned()
+            }
             Self::Encoding(_) => "please report this with the arguments that were used".to_owned(),
             Self::Ledger(_) => {
                 "check the rights and the room in the authority's folder, and that no other command hangs".to_owned()

@@ -120,6 +120,15 @@ pub enum Error {
     Random,
     /// The system's clock cannot be right.
     Clock,
+    /// A report over so much time in so short steps that nobody could read it.
+    TooManySteps {
+        /// How long the steps are, such as `day`.
+        step: &'static str,
+        /// When the first one begins.
+        from: Time,
+        /// When the last one ends.
+        to: Time,
+    },
     /// Something could not be encoded: a fault of this program.
     Encoding(der::Error),
     /// The ledger cannot be read or written.
@@ -251,9 +260,12 @@ impl Error {
     /// What it means for the exit code.
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Usage(_) | Self::BatchFile { .. } | Self::BatchRow(_) | Self::Profile(_) | Self::CustomerName(_) => {
-                Outcome::Usage
-            }
+            Self::Usage(_)
+            | Self::BatchFile { .. }
+            | Self::BatchRow(_)
+            | Self::Profile(_)
+            | Self::CustomerName(_)
+            | Self::TooManySteps { .. } => Outcome::Usage,
             Self::AuthorityExists(_)
             | Self::BatchFolder { .. }
             | Self::FileExists(_)

@@ -1,6 +1,6 @@
 //! Errors in words.
 
-use crate::error::Error;
+use crate::{error::Error, reports::MAX_STEPS};
 use core::fmt;
 
 /// The fact in one line.
@@ -31,6 +31,9 @@ impl fmt::Display for Error {
             Self::KeyMismatch => f.write_str("a key and its certificate do not belong together"),
             Self::Random => f.write_str("the system has no random numbers"),
             Self::Clock => f.write_str("the system's clock cannot be right"),
+            Self::TooManySteps { step, from, to } => {
+                write!(f, "from {from} to {to} there are more than {MAX_STEPS} steps of a {step}")
+            }
             Self::Encoding(fault) => write!(f, "cannot be encoded: {fault}"),
             Self::Ledger(fault) => write!(f, "the ledger failed: {fault}"),
             Self::LedgerDamaged(fault) => write!(f, "the ledger is damaged: {fault}"),

@@ -33,6 +33,7 @@ mod prompt;
 mod random;
 mod receipts;
 mod register;
+mod reports;
 mod request;
 pub mod words;
 

@@ -1,4 +1,4 @@
-//! Test support: a private PC/SC stack with virtual PIV cards, runners for commands, a validator for JSON Schema.
+//! Test support: a private PC/SC stack with virtual PIV cards, runners for commands, a browser, a validator for JSON Schema.
 //!
 //! ```no_run
 //! use countersign_testkit::{Algorithm, CardOptions, Run, Stack};
@@ -15,6 +15,7 @@
 //! fixed time; each wait polls with a deadline.
 
 mod authority;
+mod browser;
 mod card;
 mod card_log;
 mod daemon;
@@ -28,6 +29,7 @@ mod tools;
 mod wait;
 
 pub use authority::TestAuthority;
+pub use browser::{View, Visit, visit};
 pub use card::{Algorithm, Card, CardOptions};
 pub use card_log::{LoggedCommand, Outcome};
 pub use json_schema::Schema;

@@ -4,6 +4,7 @@ mod approval;
 mod key;
 mod ledger;
 mod profile;
+mod report;
 mod revocation;
 mod rotation;
 
@@ -11,6 +12,7 @@ pub use approval::{OfficerCommand, OfficerEnroll, RequestApprove, RequestCommand
 pub use key::{NewKey, OwnSigner};
 pub use ledger::LedgerCommand;
 pub use profile::ProfileCommand;
+pub use report::{Report, ReportFormat, Step};
 pub use revocation::{Bundle, Crl, LiftKind, ReceiptsCommand, RevokeCertificate, RevokeCommand, RevokeToken};
 pub use rotation::{AnchorsCommand, AnchorsSign, AnchorsUpdate, Need, Renew, RoleName};
 
@@ -134,6 +136,8 @@ pub enum Command {
         #[command(subcommand)]
         command: LedgerCommand,
     },
+    /// What the ledger comes to: activations, seats, what ends, refusals and findings, as text, JSON, tables or a page.
+    Report(Box<Report>),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example:\n  countersign-authority completions bash > /etc/bash_completion.d/countersign-authority"

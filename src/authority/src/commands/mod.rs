@@ -17,6 +17,7 @@ mod prove;
 mod receipts;
 mod refusal;
 mod renew;
+mod report;
 mod request;
 mod revoke;
 mod tree;
@@ -134,6 +135,7 @@ fn carry_out(command: Command, context: &mut Context<'_>) -> Result<(Answer, u8)
         Command::Ledger { command: LedgerCommand::Prove { token, out } } => prove::run(&token, &out, context),
         Command::Ledger { command: LedgerCommand::Sign { out } } => tree::sign(&out, context),
         Command::Ledger { command: LedgerCommand::Verify { head } } => tree::verify(head.as_deref(), context),
+        Command::Report(arguments) => report::run(&arguments, context),
         Command::Completions { shell } => Ok(manual::completions(shell)),
         Command::Man { folder } => manual::pages(&folder),
     };

@@ -9,7 +9,10 @@ use crate::{
     register::Register,
     words::{RevocationWord, hex, hex_octets},
 };
-use countersign_common::{ComponentKind, MachineComponent, SignedObject, Time, Token, token::MachineBinding};
+use countersign_common::{
+    ComponentKind, MachineComponent, SignedObject, Time, Token,
+    token::{MachineBinding, Seconds},
+};
 use machines::{Conflict, Sighting, copies, tell_apart, turns};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -95,6 +98,8 @@ pub(crate) struct Version {
     /// Without the machines that it lists.
     rule: MachineBinding,
     issued: Time,
+    /// How long an activation holds; nothing where it has no end.
+    validity: Option<Seconds>,
 }
 
 /// What the records come to.
@@ -127,6 +132,8 @@ pub(crate) struct TokenCount {
     /// Distinct machines.
     pub(crate) machines: usize,
     pub(crate) records: usize,
+    /// The last record of each machine: places in [`Facts::receipts`].
+    pub(crate) last: Vec<usize>,
 }
 
 impl CustomerCount {
@@ -172,6 +179,11 @@ impl Facts {
         self.register.add(entry)
     }
 
+    /// Whether a version of a token was taken into account.
+    pub(crate) fn has_version(&self, id: &str, revision: u32) -> bool {
+        self.places.contains_key(&(id.to_owned(), revision))
+    }
+
     /// The version that a record was activated under.
     pub(crate) fn version(&self, receipt: &Receipt) -> &Version {
         &self.versions[receipt.version]
@@ -180,6 +192,11 @@ impl Facts {
     /// The records that prove a finding.
     pub(crate) fn proof<'a>(&'a self, finding: &'a ReceiptFinding) -> impl Iterator<Item = &'a Receipt> {
         finding.receipts.iter().filter_map(|place| self.receipts.get(*place))
+    }
+
+    /// When an activation runs out; nothing where it has no end.
+    pub(crate) fn end(&self, receipt: &Receipt) -> Option<Time> {
+        self.version(receipt).validity.map(|validity| receipt.activated.plus(validity.into()))
     }
 
     /// Counts the machines and looks for what cannot be right.
@@ -260,7 +277,9 @@ impl Facts {
                 format!("a machine under the token {id} had another {kinds}, and then the earlier one again"),
             );
         }
-        TokenCount { id: id.to_owned(), product, seats, machines: count, records: places.len() }
+        let last: BTreeMap<_, _> = machines.iter().zip(places.iter().copied()).collect();
+        let last = last.into_values().collect();
+        TokenCount { id: id.to_owned(), product, seats, machines: count, records: places.len(), last }
     }
 
     /// What came too late about a record: after its token or its holder was revoked, or after a later version of the
@@ -319,6 +338,7 @@ impl Version {
             seats: token.seats,
             rule: MachineBinding { machines: None, ..token.binding },
             issued: entered.parse().ok()?,
+            validity: token.terms.validity,
         })
     }
 }

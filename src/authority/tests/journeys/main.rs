@@ -13,6 +13,7 @@ mod piv_keys;
 mod profiles;
 mod proving;
 mod receipts;
+mod reporting;
 mod revoking;
 mod rotating;
 mod support;
