@@ -26,6 +26,7 @@ const DOCUMENTS: [(&str, usize, &str); 11] = [
     ("docs/path.md", 2, PATH_SETTING),
     ("docs/profile.md", 9, PROFILE_SETTING),
     ("docs/receipts.md", 4, RECEIPTS_SETTING),
+    ("docs/reports.md", 4, REPORTS_SETTING),
     ("docs/revocation.md", 18, REVOCATION_SETTING),
 ];
 
@@ -78,6 +79,18 @@ const RECEIPTS_SETTING: &str = r#"
     countersign-verifier --store store install acme.token.pem &&
     countersign-verifier --store store activate &&
     mkdir returned && cp store/records/control-room/*.pem returned
+"#;
+
+/// An authority, and a record that came back.
+const REPORTS_SETTING: &str = r#"
+    countersign-authority init --organization "Example Works" &&
+    countersign-authority card enroll --subject "CN=Robin Example,O=Example Works" &&
+    countersign-authority issue --customer acme --customer-name "Acme Power" --product control-room --seats 10 \
+        --activate-within 30d --validity 365d --out acme.token.pem &&
+    countersign-verifier --store store anchors set authority/anchors.pem &&
+    countersign-verifier --store store install acme.token.pem &&
+    countersign-verifier --store store activate &&
+    countersign-authority receipts import store/records/control-room
 "#;
 
 /// An authority, and the files that the example of a profile names.

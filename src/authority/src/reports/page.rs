@@ -78,7 +78,7 @@ fn header(figures: &Figures, organization: &str) -> Markup {
             p class="kind" { "Activation report" }
             h1 { (organization) }
             p class="scope" {
-                "As of " (moment(figures.as_of)) "."
+                "As of " (moment(figures.as_of)) " UTC."
                 @if let Some(since) = figures.since {
                     " What happened since " (moment(since)) "; seats, endings and findings as they stand."
                 }
@@ -168,7 +168,7 @@ fn over_time(figures: &Figures) -> Markup {
         figures.over_time.iter().map(|period| (period.period.as_str(), vec![of(period)])).collect()
     };
     let plot = |id, title: &str, description: &str, columns: &[(&str, Vec<u64>)]| {
-        Columns { id, title, description, parts: &["number"], columns }.markup()
+        Columns { id, title, description, wide: false, parts: &["number"], columns }.markup()
     };
     let (activations, tokens) = (column(|period| period.activations), column(|period| period.tokens_issued));
     let elsewhere = figures.totals.activations_dated_elsewhere;
@@ -307,6 +307,7 @@ fn ending(figures: &Figures) -> Markup {
                 id: "ahead",
                 title: "What ends, over the time ahead",
                 description: "Activations, windows of tokens, entitlements, certificates and lists. The table below has each of them.",
+                wide: true,
                 parts: &parts,
                 columns: &columns,
             }.markup())

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 
 /// The size of a plot, in units of its own; the page scales it.
 const WIDTH: f64 = 600.0;
+const WIDE: f64 = 1_080.0;
 const HEIGHT: f64 = 232.0;
 const LEFT: f64 = 42.0;
 const RIGHT: f64 = 8.0;
@@ -24,6 +25,8 @@ pub(super) struct Columns<'a> {
     pub(super) id: &'a str,
     pub(super) title: &'a str,
     pub(super) description: &'a str,
+    /// Whether it has all the width of the page, not half of it.
+    pub(super) wide: bool,
     /// What the parts are called, from below.
     pub(super) parts: &'a [&'a str],
     /// Each column with as many numbers as there are parts.
@@ -35,22 +38,23 @@ impl Columns<'_> {
         let sums: Vec<u64> = self.columns.iter().map(|(_, parts)| parts.iter().sum()).collect();
         let step = tick(sums.iter().copied().max().unwrap_or_default());
         let top = sums.iter().copied().max().unwrap_or_default().div_ceil(step).max(1) * step;
+        let all = if self.wide { WIDE } else { WIDTH };
         let height = HEIGHT - TOP - BOTTOM;
         let y = |value: u64| TOP + height - height * ratio(value, top);
-        let slot = (WIDTH - LEFT - RIGHT) / count(self.columns.len().max(1));
+        let slot = (all - LEFT - RIGHT) / count(self.columns.len().max(1));
         let width = (slot * 0.72).min(COLUMN);
         let middle = |place: usize| LEFT + slot * (count(place) + 0.5);
         let longest = self.columns.iter().map(|(label, _)| label.chars().count()).max().unwrap_or_default();
         let every = ((CHARACTER * count(longest) / slot).ceil() as usize).max(1);
         let (title, description) = (format!("{}-title", self.id), format!("{}-description", self.id));
         html! {
-            div class="plot" {
-                svg role="img" aria-labelledby={ (title) " " (description) } viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } {
+            div class={ "plot" @if self.wide { " wide" } } {
+                svg role="img" aria-labelledby={ (title) " " (description) } viewBox={ "0 0 " (all) " " (HEIGHT) } {
                     title id=(title) { (shown(self.title)) }
                     desc id=(description) { (shown(self.description)) }
                     @for value in (0..=top / step).map(|number| number * step) {
                         line class=(if value == 0 { "axis" } else { "grid" })
-                            x1=(LEFT) x2=(WIDTH - RIGHT) y1=(place(y(value))) y2=(place(y(value))) {}
+                            x1=(LEFT) x2=(all - RIGHT) y1=(place(y(value))) y2=(place(y(value))) {}
                         text class="tick" x=(LEFT - 8.0) y=(place(y(value) + 4.0)) { (value) }
                     }
                     @for (at, ((label, parts), sum)) in self.columns.iter().zip(&sums).enumerate() {
@@ -67,7 +71,7 @@ impl Columns<'_> {
                             }
                         }
                         @if (self.columns.len() - 1 - at).is_multiple_of(every) {
-                            text class="label" x=(place(middle(at).min(WIDTH - CHARACTER * count(longest) / 2.0)))
+                            text class="label" x=(place(middle(at).min(all - CHARACTER * count(longest) / 2.0)))
                                 y=(HEIGHT - 10.0) { (shown(label)) }
                         }
                     }
@@ -168,7 +172,8 @@ mod tests {
     fn parts_stand_on_each_other() {
         assert_eq!(stacked(&[2, 0, 3]), [(0, 2), (2, 2), (2, 5)]);
         let columns = [("2026-10", vec![0, 0]), ("2026-11", vec![6, 2])];
-        let plot = Columns { id: "x", title: "T", description: "D", parts: &["one", "other"], columns: &columns };
+        let plot =
+            Columns { id: "x", title: "T", description: "D", wide: false, parts: &["one", "other"], columns: &columns };
         let text = plot.markup().into_string();
         assert!(text.contains("2026-11: 6 one, 2 other"));
         assert_eq!(text.matches("class=\"part-").count(), 2, "nothing is drawn for nothing");
