@@ -152,11 +152,11 @@ impl Collector {
         }
         for (of, (number, next)) in &self.lists {
             let (what, id) = match of {
-                ListOf::Tokens => (format!("list {number} of tokens"), ""),
+                ListOf::Tokens => (format!("List {number} of tokens"), ""),
                 ListOf::Root(digest) => {
                     let root = self.certificates.iter().find(|certified| certified.digest == *digest);
                     let root = root.map_or("a root", |root| root.subject.as_str());
-                    (format!("list {number} of certificates by {root}"), digest.as_str())
+                    (format!("List {number} of certificates by {root}"), digest.as_str())
                 }
             };
             ahead.own(ExpiryKind::List, *next, what, id);

@@ -368,3 +368,165 @@ fn meaning(code: &str) -> &'static str {
     let found = tables.into_iter().flatten().find(|(of, _)| *of == code);
     found.map_or("not a code of this release", |(_, meaning)| meaning)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// What somebody might have put wherever words of others go.
+    const HOSTILE: &str =
+        "</td></title></style><script>alert(1)</script><img src=x onerror=\"alert(1)\">\u{202e}\u{7}\u{1b}[2J";
+
+    fn figures() -> Figures {
+        let (time, words) = ("2026-11-28T09:30:00Z".parse::<Time>().unwrap(), || HOSTILE.to_owned());
+        Figures {
+            organization: words(),
+            as_of: time,
+            since: Some(time),
+            customers_only: BTreeSet::from([words()]),
+            ledger: LedgerState { size: 1, first: time, last: time, head: None, unsigned: 1 },
+            totals: Totals { overdue: 1, findings: 1, ..Totals::default() },
+            step: Step::Month,
+            over_time: vec![Period {
+                period: "2026-11".to_owned(),
+                from: time,
+                activations: 1,
+                tokens_issued: 2,
+                records_received: 3,
+                refusals: 4,
+            }],
+            customers: vec![CustomerRow {
+                customer: words(),
+                name: words(),
+                tokens: 1,
+                machines: 2,
+                seats_granted: 1,
+                seats_taken: 2,
+                seats_taken_unlimited: 0,
+                tokens_unlimited: 0,
+                over: 1,
+            }],
+            tokens: vec![TokenRow {
+                token: words(),
+                revision: 1,
+                customer: words(),
+                product: words(),
+                edition: Some(words()),
+                product_from: None,
+                product_below: None,
+                issued: time,
+                state: TokenState::Open,
+                activate_from: time,
+                activate_until: time,
+                validity: None,
+                seats: Some(1),
+                machines: 2,
+                records: 2,
+                machines_run_out: 0,
+                entitlements: vec![EntitlementRow { name: words(), value: words(), until: None }],
+            }],
+            ahead_step: Step::Month,
+            ahead: Vec::new(),
+            expiries: vec![ExpiryRow {
+                date: time,
+                days: -1,
+                kind: ExpiryKind::Certificate,
+                what: words(),
+                id: words(),
+                customer: Some(words()),
+                count: 1,
+            }],
+            refusals: vec![RefusalRow {
+                code: words(),
+                meaning: "",
+                count: 1,
+                last: time,
+                commands: BTreeSet::from([words()]),
+            }],
+            findings: vec![FindingRow {
+                code: "CS-7132",
+                meaning: "",
+                token: words(),
+                customer: words(),
+                message: words(),
+                next: "",
+                ledger_entries: vec![1],
+            }],
+            requests: vec![RequestRow {
+                requested: time,
+                token: words(),
+                revision: 1,
+                customer: words(),
+                product: words(),
+                officer: words(),
+                needed: 1,
+                approvers: vec![words()],
+                issued: Some(time),
+            }],
+            revocations: vec![RevocationRow {
+                entered: time,
+                what: Revocable::Certificate,
+                id: words(),
+                subject: words(),
+                customer: Some(words()),
+                reason: "",
+                since: time,
+                lifted: None,
+            }],
+        }
+    }
+
+    #[test]
+    fn words_of_others_stay_words() {
+        let figures = figures();
+        let page = page(&figures);
+        assert!(!page.contains("<script") && !page.contains("<img"), "{page}");
+        assert_eq!(
+            (page.matches("</title>").count(), page.matches("</td>").count()),
+            (page.matches("<title").count(), page.matches("<td").count())
+        );
+        assert_eq!(page.matches("</style>").count(), 1);
+        for (form, text) in [("page", &page), ("text", &text(&figures))] {
+            let control = |character: char| character == '\u{202e}' || (character.is_control() && character != '\n');
+            assert!(!text.contains(control), "{form}");
+            assert!(text.contains("\\u{202e}\\u{7}\\u{1b}[2J"), "{form}");
+        }
+        // Tables are for programs: words are theirs, within the quotes of a cell.
+        for (name, content) in sheets(&figures).unwrap() {
+            let mut reader = csv::Reader::from_reader(content.as_slice());
+            let columns = reader.headers().unwrap().len();
+            assert!(reader.records().all(|row| row.unwrap().len() == columns), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_table_is_as_long_as_a_person_can_bear_and_says_so() {
+        let mut figures = figures();
+        let row = || ExpiryRow {
+            date: figures.as_of,
+            days: 3,
+            kind: ExpiryKind::Window,
+            what: "a window".to_owned(),
+            id: String::new(),
+            customer: Some("acme".to_owned()),
+            count: 1,
+        };
+        figures.expiries = (0..10_000).map(|_| row()).collect();
+        let (page, text) = (page(&figures), text(&figures));
+        assert!(page.contains("9\u{202f}800 more rows") && page.matches("a window").count() == 200);
+        assert!(text.contains("and 9980 more") && text.matches("a window").count() == 20);
+        assert!(page.len() < 200_000, "{}", page.len());
+    }
+
+    #[test]
+    fn every_code_has_a_meaning() {
+        for (code, expected) in [("CS-7050", "refused by the lint"), ("CS-7132", "more machines activated than seats")]
+        {
+            assert_eq!(meaning(code), expected);
+        }
+        for code in ["CS-1002", "CS-2001", "CS-4002", "CS-5001", "CS-7101"] {
+            assert_ne!(meaning(code), meaning("CS-9999"), "{code}");
+        }
+    }
+}

@@ -127,11 +127,11 @@ fn attention(figures: &Figures) -> Markup {
     let (totals, ledger) = (&figures.totals, &figures.ledger);
     let mut lines = Vec::new();
     for row in figures.expiries.iter().filter(|row| row.days < 0) {
-        lines.push(html! { strong { (shown(&row.what)) } " is overdue since " (date(row.date)) "." });
+        lines.push(html! { strong { (shown(&row.what)) } " is overdue since " (day(row.date)) "." });
     }
     let soon = figures.expiries.iter().filter(|row| (0..SOON).contains(&row.days));
     for row in soon.filter(|row| row.customer.is_none()) {
-        lines.push(html! { (shown(&row.what)) " ends on " (date(row.date)) ", " (in_days(row.days)) "." });
+        lines.push(html! { (shown(&row.what)) " ends on " (day(row.date)) ", " (in_days(row.days)) "." });
     }
     if totals.tokens_over_seats > 0 {
         let tokens = counted(totals.tokens_over_seats, "token has", "tokens have");
@@ -262,7 +262,7 @@ fn seats(figures: &Figures) -> Markup {
             }, &html! { @for row in tokens.iter().take(ROWS) { tr {
                 th scope="row" {
                     (shown(&row.product)) @if let Some(edition) = &row.edition { ", " (shown(edition)) }
-                    small class="code" title=(row.token) { (short(&row.token)) ", version " (row.revision) }
+                    small class="code" title=(shown(&row.token)) { (short(&row.token)) ", version " (row.revision) }
                 }
                 td { (shown(&row.customer)) }
                 td {
@@ -321,7 +321,7 @@ fn ending(figures: &Figures) -> Markup {
                 td class="d" {
                     @if row.days < 0 { span class="mark" { "overdue" } } @else { (in_days(row.days)) }
                 }
-                td { (shown(&row.what)) small { (row.kind.name()) @if !row.id.is_empty() { " " span class="code" title=(row.id) { (short(&row.id)) } } } }
+                td { (shown(&row.what)) small { (row.kind.name()) @if !row.id.is_empty() { " " span class="code" title=(shown(&row.id)) { (short(&row.id)) } } } }
                 td { @if let Some(customer) = &row.customer { (shown(customer)) } }
             } } }))
         }
@@ -398,7 +398,7 @@ fn requests(figures: &Figures) -> Markup {
                 th scope="row" class="d" { (date(row.requested)) }
                 td {
                     (shown(&row.product)) " for " (shown(&row.customer))
-                    small class="code" title=(row.token) { (short(&row.token)) ", version " (row.revision) }
+                    small class="code" title=(shown(&row.token)) { (short(&row.token)) ", version " (row.revision) }
                 }
                 td { (shown(&row.officer)) }
                 td class="n" { (row.needed) }
@@ -424,7 +424,7 @@ fn revocations(figures: &Figures) -> Markup {
                 td {
                     (row.what.name()) ", " (shown(&row.subject))
                     @if let Some(customer) = &row.customer { ", of " (shown(customer)) }
-                    small class="code" title=(row.id) { (short(&row.id)) }
+                    small class="code" title=(shown(&row.id)) { (short(&row.id)) }
                 }
                 td { (row.reason) }
                 td class="d" { (date(row.since)) }
@@ -496,14 +496,20 @@ fn in_days(days: i64) -> String {
     }
 }
 
+/// `2026-11-28`.
+fn day(time: Time) -> Markup {
+    html! { time datetime=(time) { (date(time)) } }
+}
+
 /// `2026-11-28 09:30`.
 fn moment(time: Time) -> Markup {
     let [.., hour, minute, _] = time.civil();
     html! { time datetime=(time) { (date(time)) " " (format!("{hour:02}:{minute:02}")) } }
 }
 
-fn short(id: &str) -> &str {
-    id.get(..16).unwrap_or(id)
+/// As much of an id or a digest as tells it from others.
+fn short(id: &str) -> String {
+    shown(id.get(..16).unwrap_or(id))
 }
 
 #[cfg(test)]
