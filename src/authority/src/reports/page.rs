@@ -98,7 +98,12 @@ fn header(figures: &Figures, organization: &str) -> Markup {
 
 fn tiles(figures: &Figures) -> Markup {
     let totals = &figures.totals;
-    let seats = html! { (number(totals.seats_taken as u64)) " " small { "of " (number(totals.seats_granted)) } };
+    let seats = html! {
+        (number(totals.seats_taken as u64)) " " small { "of " (number(totals.seats_granted)) }
+        @if totals.tokens_over_seats > 0 {
+            small { ", " (counted(totals.tokens_over_seats, "token", "tokens")) " over" }
+        }
+    };
     let refusals = html! {
         (number(totals.refusals))
         @if totals.batch_rows_refused > 0 { " " small { "and " (number(totals.batch_rows_refused)) " rows of batches" } }
@@ -266,7 +271,7 @@ fn seats(figures: &Figures) -> Markup {
                 }
                 td { (shown(&row.customer)) }
                 td {
-                    (row.state.name()) small { (date(row.activate_from)) " to " (date(row.activate_until)) }
+                    (row.state.name()) small { (day(row.activate_from)) " to " (day(row.activate_until)) }
                 }
                 td class="n" {
                     (number(row.machines as u64)) " of " (row.seats.map_or("any".to_owned(), |seats| number(seats.into())))
