@@ -15,9 +15,10 @@ use std::{
 };
 
 /// Documents with commands, how many they have at least, so that none is lost unnoticed, and what they take for granted.
-const DOCUMENTS: [(&str, usize, &str); 11] = [
+const DOCUMENTS: [(&str, usize, &str); 13] = [
     ("README.md", 12, "true"),
     ("docs/approvals.md", 9, APPROVALS_SETTING),
+    ("docs/ceremony.md", 30, CEREMONY_SETTING),
     ("docs/fleets.md", 5, FLEETS_SETTING),
     ("docs/guide.md", 25, GUIDE_SETTING),
     ("docs/keys.md", 14, "true"),
@@ -59,6 +60,11 @@ const FLEETS_SETTING: &str = r#"
     printf '[product]\nid = "control-room"\n[window]\nwithin = "30d"\n' > fleet.toml &&
     printf '%s\n' reference,customer,customer_name,seats,entitlement.points "press 7,acme,Acme Power,10,5000" \
         "press 8,acme,,ten," "boiler 1,globex,Globex,2,200" > spring.csv
+"#;
+
+/// The script of the document.
+const CEREMONY_SETTING: &str = r#"
+    awk '/^```/ { inside = /toml/; next } inside' "$ROOT/docs/ceremony.md" > founding.toml
 "#;
 
 /// The demonstration PKI with one certificate.
@@ -107,6 +113,9 @@ const PROFILE_SETTING: &str = r#"
 #[test]
 fn commands_in_the_documents_do_what_they_say() {
     for (document, expected, setting) in DOCUMENTS {
+        if std::env::var("ONLY").is_ok_and(|only| !only.contains(document)) {
+            continue;
+        }
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(document)).unwrap();
         let commands = commands(&text);
         assert!(commands.len() >= expected, "{document} has {} commands", commands.len());
@@ -186,7 +195,7 @@ fn stand_ins(folder: &Path) -> PathBuf {
             "#!/bin/sh\nmain=7\ncase \" $* \" in\n\
              *' card enroll '*|*' activate '*) set -- \"$@\" --pin-fd 8;;\n\
              *' officer enroll '*) set -- \"$@\" --officer-passphrase-fd 5;;\n\
-             *' request approve '*) main=5;;\nesac\n\
+             *' request approve '*|*' ceremony sign '*) main=5;;\nesac\n\
              # A card's PIN is not that of the HSM.\n\
              pins=9\ncase \" $* \" in *piv:*|*' carded '*) pins=8;; esac\n\
              exec '{real}' {global} \"$@\" 7<'{}' 8<'{}' 9<'{}' 6<'{}' 5<'{}'\n",

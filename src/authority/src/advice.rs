@@ -87,10 +87,30 @@ impl Error {
             Self::OtherToken(_) => {
                 "supersede with the same customer and product, or issue a new token without --supersedes".to_owned()
             }
-            Self::Lint(findings) | Self::Limits(findings) | Self::Profile(findings) => findings
+            Self::CeremonyScript(findings)
+            | Self::CertificateLint(findings)
+            | Self::Lint(findings)
+            | Self::Limits(findings)
+            | Self::Profile(findings) => findings
                 .iter()
                 .find(|finding| finding.is_error())
                 .map_or_else(|| "correct what was found".to_owned(), |finding| finding.advice.clone().into_owned()),
+            Self::NotAsRehearsed(_) => {
+                "nothing was written; compare the keys with the script: one that is there already may be of another kind"
+                    .to_owned()
+            }
+            Self::Transcript { .. } => {
+                "give the transcript as ceremony run --perform wrote it; ledger show ID --export FILE writes it again"
+                    .to_owned()
+            }
+            Self::BackupFile { .. } => "nothing was written; take another copy of the backup, or an earlier one".to_owned(),
+            Self::BackupOlder { .. } => {
+                "look for a later backup; restore this one with --accept-older if there is none: what was entered since is lost"
+                    .to_owned()
+            }
+            Self::KeyAway { key, .. } => {
+                format!("bring the medium with {key}.key.pem, and name its folder: --offline-keys DIR")
+            }
             Self::Verification(_) | Self::NotWhatWasMeant => {
                 "nothing was written; check the authority's certificates and its clock".to_owned()
             }

@@ -1,17 +1,19 @@
 //! Making certificates (RFC 5280): the two roots, the signers, the approvers and the holders.
 //!
-//! The certificate is assembled here and its digest is signed by a [`SigningKey`], wherever that key may live.
+//! There is one way through: the certificate is assembled and signed with a throwaway key, the lint reads that, and only
+//! then a [`SigningKey`], wherever it may live, signs the same octets. What comes out is read and linted once more.
 
 use crate::{
+    certificate_lint::{self, Expected},
     error::Error,
-    keys::{self, Signer, SigningKey},
+    keys::{self, Signer, SigningKey, ThrowawayKey},
     random,
 };
-use countersign_common::{Certificate, Time, oid};
+use countersign_common::{Certificate, SignatureAlgorithm, Time, oid};
 use countersign_pki::{attributes, oid as pkix};
 use der::{
     Decode, Encode,
-    asn1::{BitString, Ia5String, ObjectIdentifier, OctetString},
+    asn1::{Any, BitString, Ia5String, ObjectIdentifier, OctetString},
 };
 use sha2::{Digest as _, Sha256};
 use spki::{
@@ -46,8 +48,10 @@ pub(crate) struct Lifetime {
 pub(crate) enum Role {
     /// A root of tokens, with room for one CA between it and a signer.
     TokenRoot,
-    /// A root of holders.
+    /// A root of holders, with room for the root that follows it, cross-certified.
     HolderRoot,
+    /// A root that another root certifies, so that what leads to the one leads to the other.
+    CrossRoot,
     /// Signs tokens.
     TokenSigner,
     /// Signs token lists, and the manifests of bundles.
@@ -71,7 +75,7 @@ impl Role {
             Self::AnchorsSigner => Some(oid::EKU_ANCHORS_SIGNING),
             Self::LedgerSigner => Some(oid::EKU_LEDGER_SIGNING),
             Self::Approver => Some(oid::EKU_TOKEN_APPROVAL),
-            Self::TokenRoot | Self::HolderRoot | Self::Holder { .. } => None,
+            Self::TokenRoot | Self::HolderRoot | Self::CrossRoot | Self::Holder { .. } => None,
         }
     }
 }
@@ -113,8 +117,8 @@ const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 
 /// A root, signed by its own key.
 pub(crate) fn root(role: Role, subject: &Name, lifetime: Lifetime, key: &dyn SigningKey) -> Result<Vec<u8>, Error> {
-    let profile = Profile { role, issuer: subject.clone(), subject: subject.clone() };
-    build(profile, lifetime, key.spki(), key)
+    let issuer = Issuer { certificate: None, spki: key.spki(), algorithm: key.algorithm(), key: Some(key) };
+    build(role, subject, lifetime, key.spki(), &issuer)
 }
 
 /// A certificate under a root.
@@ -126,22 +130,79 @@ pub(crate) fn issue(
     issuer: &Signer,
 ) -> Result<Vec<u8>, Error> {
     let parsed = Certificate::from_der(issuer.certificate()).map_err(|_| Error::KeyMismatch)?;
-    let profile = Profile { role, issuer: Name::from_der(parsed.subject())?, subject: subject.clone() };
-    build(profile, lifetime, spki, issuer.key())
+    build(role, subject, lifetime, spki, &Issuer::of(&parsed, issuer.algorithm(), Some(issuer.key())))
 }
 
-fn build(profile: Profile, lifetime: Lifetime, spki: &[u8], key: &dyn SigningKey) -> Result<Vec<u8>, Error> {
+/// The same, as it would be: signed with a throwaway key in place of the root's, whose certificate alone is at hand.
+pub(crate) fn rehearse(
+    role: Role,
+    subject: &Name,
+    lifetime: Lifetime,
+    spki: &[u8],
+    issuer: &Certificate<'_>,
+) -> Result<Vec<u8>, Error> {
+    build(role, subject, lifetime, spki, &Issuer::of(issuer, own_algorithm(issuer)?, None))
+}
+
+/// How the key of a root signs, by the signature that it put under its own certificate.
+fn own_algorithm(root: &Certificate<'_>) -> Result<SignatureAlgorithm, Error> {
+    let parsed = x509_cert::Certificate::from_der(root.der())?;
+    SignatureAlgorithm::from_identifier(&parsed.signature_algorithm().to_der()?).ok_or(Error::KeyMismatch)
+}
+
+/// Who certifies.
+struct Issuer<'a> {
+    /// None where the certificate is a root's own.
+    certificate: Option<&'a Certificate<'a>>,
+    spki: &'a [u8],
+    algorithm: SignatureAlgorithm,
+    /// None in a rehearsal.
+    key: Option<&'a dyn SigningKey>,
+}
+
+impl<'a> Issuer<'a> {
+    fn of(certificate: &'a Certificate<'a>, algorithm: SignatureAlgorithm, key: Option<&'a dyn SigningKey>) -> Self {
+        Self { certificate: Some(certificate), spki: certificate.spki(), algorithm, key }
+    }
+}
+
+/// The one way to a certificate: try it out with a throwaway key, lint that, sign the same octets, lint again.
+fn build(role: Role, subject: &Name, lifetime: Lifetime, spki: &[u8], issuer: &Issuer<'_>) -> Result<Vec<u8>, Error> {
     let validity = Validity::new(x509_time(lifetime.not_before)?, x509_time(lifetime.not_after)?);
-    let outside = Outside {
-        spki: Spki(key.spki().to_vec()),
-        algorithm: AlgorithmIdentifierOwned::from_der(&key.algorithm().identifier())?,
+    let identifier = issuer.algorithm.identifier();
+    let outside =
+        Outside { spki: Spki(issuer.spki.to_vec()), algorithm: AlgorithmIdentifierOwned::from_der(&identifier)? };
+    let issuer_name = match issuer.certificate {
+        Some(certificate) => Name::from_der(certificate.subject())?,
+        None => subject.clone(),
     };
-    let spki = SubjectPublicKeyInfoOwned::from_der(spki)?;
-    let mut builder = CertificateBuilder::new(profile, serial()?, validity, spki).map_err(encoding)?;
+    let profile = Profile { role: role.clone(), issuer: issuer_name, subject: subject.clone() };
+    let owned = SubjectPublicKeyInfoOwned::from_der(spki)?;
+    let mut builder = CertificateBuilder::new(profile, serial()?, validity, owned).map_err(encoding)?;
     let tbs = builder.finalize(&outside).map_err(encoding)?;
-    let signature = keys::sign(key, &tbs)?;
-    let certificate = builder.assemble(BitString::from_bytes(&signature)?, &outside).map_err(encoding)?;
-    Ok(certificate.to_der()?)
+
+    let expected = Expected { role: &role, subject, lifetime, spki, issuer: issuer.certificate };
+    let sign_with = |key: &dyn SigningKey| {
+        if key.algorithm() != issuer.algorithm {
+            return Err(Error::KeyMismatch);
+        }
+        let certificate = assemble(&tbs, &identifier, &keys::sign(key, &tbs)?)?;
+        certificate_lint::check(&certificate, &expected, key.spki(), issuer.algorithm)?;
+        // Nothing but the signature may tell the one from the other.
+        if certificate_lint::signed_part(&certificate) == Some(&tbs[..]) {
+            Ok(certificate)
+        } else {
+            Err(Error::NotWhatWasMeant)
+        }
+    };
+    let tried = sign_with(&ThrowawayKey::signing_by(issuer.algorithm)?)?;
+    issuer.key.map_or(Ok(tried), sign_with)
+}
+
+/// SEQUENCE of what is signed, how, and the signature (RFC 5280 4.1).
+fn assemble(tbs: &[u8], identifier: &[u8], signature: &[u8]) -> Result<Vec<u8>, Error> {
+    let signature = BitString::from_bytes(signature)?.to_der()?;
+    Ok(Any::new(der::Tag::Sequence, [tbs, identifier, &signature].concat())?.to_der()?)
 }
 
 /// 16 random octets, positive and without a leading zero (RFC 5280 4.1.2.2).
@@ -186,15 +247,15 @@ impl BuilderProfile for Profile {
     ) -> x509_cert::builder::Result<Vec<Extension>> {
         let mut extensions = Extensions(Vec::new());
         let usages = match self.role {
-            Role::TokenRoot | Role::HolderRoot => KeyUsages::KeyCertSign | KeyUsages::CRLSign,
+            Role::TokenRoot | Role::HolderRoot | Role::CrossRoot => KeyUsages::KeyCertSign | KeyUsages::CRLSign,
             Role::TokenSigner | Role::ListSigner | Role::AnchorsSigner | Role::LedgerSigner | Role::Approver => {
                 KeyUsages::DigitalSignature.into()
             }
             Role::Holder { .. } => KeyUsages::DigitalSignature | KeyUsages::NonRepudiation,
         };
         let depth = match self.role {
-            Role::TokenRoot => Some(1),
-            Role::HolderRoot => Some(0),
+            Role::TokenRoot | Role::HolderRoot => Some(1),
+            Role::CrossRoot => Some(0),
             _ => None,
         };
         if let Some(depth) = depth {
@@ -207,7 +268,7 @@ impl BuilderProfile for Profile {
         }
         let identifier = SubjectKeyIdentifier(key_identifier(&own)?);
         extensions.add(pkix::SUBJECT_KEY_IDENTIFIER, false, &identifier)?;
-        if depth.is_none() {
+        if !matches!(self.role, Role::TokenRoot | Role::HolderRoot) {
             let key_identifier = Some(key_identifier(&issuer)?);
             let identifier = AuthorityKeyIdentifier { key_identifier, ..Default::default() };
             extensions.add(pkix::AUTHORITY_KEY_IDENTIFIER, false, &identifier)?;

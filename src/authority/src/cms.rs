@@ -4,7 +4,7 @@ use crate::{error::Error, keys::Signer};
 use countersign_common::{Anchors, Certificate, Reason, SigningRequest, Time, oid};
 use der::asn1::ObjectIdentifier;
 
-/// DER of a signed object. The root itself issued the signer: no certificate lies between.
+/// DER of a signed object. The root itself issued the signer: no certificate lies between, but those across go with it.
 pub(crate) fn sign_object(
     content_type: ObjectIdentifier,
     content: &[u8],
@@ -32,7 +32,8 @@ fn sign_with_approvals(
         request = request.approved(&approvals.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
     }
     let signature = signer.sign(request.message())?;
-    Ok(request.finish(&signature, &[], None)?)
+    let across: Vec<_> = signer.across().iter().map(Vec::as_slice).collect();
+    Ok(request.finish(&signature, &across, None)?)
 }
 
 /// The anchors of these roots, in DER.

@@ -185,6 +185,40 @@ pub enum Error {
     OtherToken(&'static str),
     /// The lint refuses what was to be signed.
     Lint(Vec<Finding>),
+    /// The lint refuses a certificate that was to be signed.
+    CertificateLint(Vec<Finding>),
+    /// The script of a ceremony cannot be read, or contradicts itself.
+    CeremonyScript(Vec<Finding>),
+    /// A certificate is not the one that was rehearsed: the member in which it differs.
+    NotAsRehearsed(&'static str),
+    /// A file is not the transcript of a ceremony that was performed.
+    Transcript {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
+    /// A backup cannot be used.
+    BackupFile {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// The ledger in a backup is shorter than a head that was signed over it later.
+    BackupOlder {
+        /// How many entries the head covers.
+        head: u64,
+        /// How many there are.
+        size: u64,
+    },
+    /// The key of a root lies elsewhere.
+    KeyAway {
+        /// The name of its files, such as `token-root-2`.
+        key: String,
+        /// Where it was looked for beside the authority's folder.
+        offline: Option<PathBuf>,
+    },
     /// What was signed does not verify.
     Verification(Reason),
     /// What was signed does not say what it was meant to say.
@@ -263,6 +297,7 @@ impl Error {
             Self::Usage(_)
             | Self::BatchFile { .. }
             | Self::BatchRow(_)
+            | Self::CeremonyScript(_)
             | Self::Profile(_)
             | Self::CustomerName(_)
             | Self::TooManySteps { .. } => Outcome::Usage,
@@ -272,6 +307,11 @@ impl Error {
             | Self::KeptHead { .. }
             | Self::LedgerAltered(_)
             | Self::Lint(_)
+            | Self::CertificateLint(_)
+            | Self::BackupFile { .. }
+            | Self::BackupOlder { .. }
+            | Self::NotAsRehearsed(_)
+            | Self::Transcript { .. }
             | Self::Verification(_)
             | Self::NotWhatWasMeant
             | Self::Object { .. }
@@ -308,7 +348,11 @@ impl Error {
     /// All that it consists of, where it is made of findings.
     pub fn findings(&self) -> &[Finding] {
         match self {
-            Self::Limits(findings) | Self::Lint(findings) | Self::Profile(findings) => findings,
+            Self::CeremonyScript(findings)
+            | Self::CertificateLint(findings)
+            | Self::Limits(findings)
+            | Self::Lint(findings)
+            | Self::Profile(findings) => findings,
             _ => &[],
         }
     }

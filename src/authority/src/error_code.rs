@@ -67,6 +67,13 @@ impl Error {
         ("CS-7077", "token request cannot be used"),
         ("CS-7078", "approver revoked"),
         ("CS-7079", "token request overtaken by the ledger"),
+        ("CS-7091", "certificate refused by the lint"),
+        ("CS-7093", "script of a ceremony cannot be read, or contradicts itself"),
+        ("CS-7094", "certificate is not the one that was rehearsed"),
+        ("CS-7095", "not the transcript of a ceremony that was performed"),
+        ("CS-7096", "key of a root not here"),
+        ("CS-7097", "backup cannot be used"),
+        ("CS-7098", "backup older than the head"),
     ];
 
     /// The stable code.
@@ -136,6 +143,13 @@ impl Error {
             Self::RequestFile { .. } => "CS-7077",
             Self::ApproverRevoked(_) => "CS-7078",
             Self::RequestOvertaken(_) => "CS-7079",
+            Self::CertificateLint(_) => "CS-7091",
+            Self::CeremonyScript(_) => "CS-7093",
+            Self::NotAsRehearsed(_) => "CS-7094",
+            Self::Transcript { .. } => "CS-7095",
+            Self::KeyAway { .. } => "CS-7096",
+            Self::BackupFile { .. } => "CS-7097",
+            Self::BackupOlder { .. } => "CS-7098",
         }
     }
 }

@@ -57,14 +57,29 @@ impl fmt::Display for Error {
             }
             Self::CustomerName(id) => write!(f, "the customer {id} is new, and has no name yet"),
             Self::OtherToken(what) => write!(f, "the token to supersede has another {what}"),
-            Self::Lint(_) | Self::Limits(_) | Self::Profile(_) => {
+            Self::CeremonyScript(_) | Self::CertificateLint(_) | Self::Lint(_) | Self::Limits(_) | Self::Profile(_) => {
                 let errors: Vec<_> = self.findings().iter().filter(|finding| finding.is_error()).collect();
-                let what = if matches!(self, Self::Lint(_)) { "not signed: " } else { "" };
+                let what = match self {
+                    Self::CertificateLint(_) | Self::Lint(_) => "not signed: ",
+                    _ => "",
+                };
                 match errors.as_slice() {
                     [finding] => write!(f, "{what}{finding}"),
                     [finding, more @ ..] => write!(f, "{what}{finding} ({} more)", more.len()),
                     [] => f.write_str("not signed"),
                 }
+            }
+            Self::NotAsRehearsed(member) => {
+                write!(f, "a certificate is not the one that was rehearsed: another {member}")
+            }
+            Self::Transcript { path, fault } => write!(f, "{}: {fault}", path.display()),
+            Self::BackupFile { path, fault } => write!(f, "{} cannot be restored: {fault}", path.display()),
+            Self::BackupOlder { head, size } => {
+                write!(f, "the backup has {size} entries of the ledger, and the head was signed over {head}")
+            }
+            Self::KeyAway { key, offline: None } => write!(f, "the key {key} is not in the authority's folder"),
+            Self::KeyAway { key, offline: Some(folder) } => {
+                write!(f, "the key {key} is neither in the authority's folder nor in {}", folder.display())
             }
             Self::Verification(reason) => write!(f, "what was signed does not verify: {reason}"),
             Self::NotWhatWasMeant => f.write_str("what was signed is not what was meant"),

@@ -86,10 +86,18 @@ impl NewFile {
 
     /// Writes the content, down to the disk, and gives the file its name.
     pub(crate) fn finish(mut self, octets: &[u8]) -> Result<(), Error> {
-        self.temporary
-            .write_all(octets)
-            .and_then(|()| self.temporary.as_file().sync_all())
-            .map_err(|fault| Error::file(&self.path, fault))?;
+        self.temporary.write_all(octets).map_err(|fault| Error::file(&self.path, fault))?;
+        self.complete()
+    }
+
+    /// For content that is too large to be held at once.
+    pub(crate) fn file(&mut self) -> &mut File {
+        self.temporary.as_file_mut()
+    }
+
+    /// Gives the file its name, once all of the content has been written to it.
+    pub(crate) fn complete(self) -> Result<(), Error> {
+        self.temporary.as_file().sync_all().map_err(|fault| Error::file(&self.path, fault))?;
         self.temporary.persist_noclobber(&self.path).map_err(|failure| match failure.error.kind() {
             ErrorKind::AlreadyExists => Error::FileExists(self.path.clone()),
             _ => Error::file(&self.path, failure.error),

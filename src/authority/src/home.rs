@@ -4,21 +4,24 @@
 //! authority.toml      layout version, organization, day of founding
 //! anchors.pem         the token anchors: go into the product
 //! holder-roots.pem    the roots of the holders enrolled here
+//! *-across.pem        certificates of roots by other roots, after a root was rolled over
 //! ROLE.pem            the first certificate of each role; ROLE-2.pem the second, and so on
 //! keys/ROLE.key.pem   their keys, encrypted, 0600
 //! keys/ROLE.key.toml  instead of it, where a key in hardware is
 //! ledger.sqlite       what was issued and revoked
 //! ```
 //!
+//! The keys of the roots may lie on a medium in a safe instead, in one folder and under the same names.
+//!
 //! The last certificate of a role that the ledger has is the one in use. Those before stay: a root goes on signing the
 //! list of what it issued.
 
 use crate::{
     certs::{self, Lifetime},
+    custody::Written,
     error::Error,
     files,
-    key_uri::KeyPlace,
-    keys::{Custodian, InUse, Keyring, Signer, StoredKey},
+    keys::{Custodian, StoredKey},
     ledger::Ledger,
     words::Interval,
 };
@@ -28,6 +31,8 @@ use std::path::{Path, PathBuf};
 
 /// The version of the folder's layout.
 const FORMAT: u32 = 3;
+/// A year of 365.25 days, in seconds, as `1y` on the command line.
+const YEAR: u64 = 31_557_600;
 /// The largest authority.toml that is read, in octets.
 const MAX_SETTINGS: usize = 64 * 1024;
 
@@ -90,6 +95,11 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.slug() == name)
     }
 
+    /// Whether it certifies others, and its key may lie in a safe.
+    pub(crate) const fn is_root(self) -> bool {
+        self.collection().is_some()
+    }
+
     /// For people, as in "the token signer".
     pub(crate) fn name(self) -> String {
         self.slug().replace('-', " ")
@@ -112,6 +122,16 @@ impl Role {
             Self::ListSigner => certs::Role::ListSigner,
             Self::AnchorsSigner => certs::Role::AnchorsSigner,
             Self::LedgerSigner => certs::Role::LedgerSigner,
+        }
+    }
+
+    /// How long its certificate is valid where nothing else is said, in seconds.
+    pub(crate) const fn usual_validity(self) -> u64 {
+        match self {
+            Self::TokenRoot | Self::HolderRoot => 20 * YEAR,
+            Self::TokenSigner | Self::ListSigner | Self::LedgerSigner => 3 * YEAR,
+            // It has to outlast the tokens.
+            Self::AnchorsSigner => 15 * YEAR,
         }
     }
 
@@ -143,16 +163,18 @@ impl Role {
         if place == 1 { self.slug().to_owned() } else { format!("{}-{place}", self.slug()) }
     }
 
-    fn key_file(self, place: usize) -> String {
+    /// The file of its encrypted key.
+    pub(crate) fn key_file(self, place: usize) -> String {
         format!("keys/{}.key.pem", self.file_name(place))
     }
 
-    fn reference_file(self, place: usize) -> String {
+    /// The file that says where its key in hardware is.
+    pub(crate) fn reference_file(self, place: usize) -> String {
         format!("keys/{}.key.toml", self.file_name(place))
     }
 
     /// The file of what is kept of a key, and its content.
-    fn stored(self, place: usize, key: &StoredKey) -> (String, &str) {
+    pub(crate) fn stored(self, place: usize, key: &StoredKey) -> (String, &str) {
         match key {
             StoredKey::Encrypted(pem) => (self.key_file(place), pem),
             StoredKey::Reference(toml) => (self.reference_file(place), toml),
@@ -211,30 +233,44 @@ impl Home {
         toml::from_str(&text).map_err(|error| Error::damaged(&file, error.message()))
     }
 
-    /// Writes a new authority into an empty folder: the settings, and each key with its certificate.
-    pub(crate) fn write(folder: &Path, settings: &Settings, parts: &[(Role, &[u8], &StoredKey)]) -> Result<(), Error> {
+    /// Writes a new authority into an empty folder: the settings, and each key with its certificate. Keys of roots go to
+    /// `offline` where that is stated; what was written there goes again unless it is kept.
+    pub(crate) fn write(
+        folder: &Path,
+        settings: &Settings,
+        parts: &[(Role, &[u8], &StoredKey)],
+        offline: Option<&Path>,
+    ) -> Result<Written, Error> {
         use std::os::unix::fs::DirBuilderExt;
         let keys = folder.join("keys");
         std::fs::DirBuilder::new().mode(0o700).create(&keys).map_err(|fault| Error::file(&keys, fault))?;
+        let mut written = Written::default();
         for (role, certificate, key) in parts {
             let pem = encode_certificate(certificate);
             files::write_new(&folder.join(role.certificate_file(1)), 0o644, pem.as_bytes())?;
-            let (file, text) = role.stored(1, key);
-            files::write_new(&folder.join(file), 0o600, text.as_bytes())?;
+            written.key(folder, *role, 1, key, offline)?;
             if let Some(collection) = role.collection() {
                 files::write_new(&folder.join(collection), 0o644, pem.as_bytes())?;
             }
         }
         files::sync_folder(&keys)?;
         let text = toml::to_string(settings).map_err(|error| Error::damaged(folder, error))?;
-        files::write_new(&folder.join(SETTINGS), 0o644, text.as_bytes())
+        files::write_new(&folder.join(SETTINGS), 0o644, text.as_bytes())?;
+        Ok(written)
     }
 
     /// Adds a key and its certificate beside those that the role has; they are in use once the ledger has the
     /// certificate. What a renewal that was cut off left at this place goes.
-    pub(crate) fn add(&self, role: Role, place: usize, certificate: &[u8], key: &StoredKey) -> Result<(), Error> {
+    pub(crate) fn add(
+        &self,
+        role: Role,
+        place: usize,
+        certificate: &[u8],
+        key: &StoredKey,
+        offline: Option<&Path>,
+        written: &mut Written,
+    ) -> Result<(), Error> {
         let certificate_file = self.path.join(role.certificate_file(place));
-        let (key_file, text) = role.stored(place, key);
         if certificate_file.exists() {
             let left_behind = self.certificate_at(role, place)?;
             if let Some(collection) = role.collection() {
@@ -250,18 +286,16 @@ impl Home {
                 _ => {}
             }
         }
-        files::write_new(&self.path.join(key_file), 0o600, text.as_bytes())?;
-        files::write_new(&certificate_file, 0o644, encode_certificate(certificate).as_bytes())?;
+        written.key(&self.path, role, place, key, offline)?;
+        written.make(&certificate_file, 0o644, encode_certificate(certificate).as_bytes())?;
         files::sync_folder(&self.path.join("keys"))?;
         files::sync_folder(&self.path)?;
-        match role.collection() {
-            Some(collection) => {
-                let mut all = self.collected(collection)?;
-                all.push(certificate.to_vec());
-                self.replace_collection(collection, &all)
-            }
-            None => Ok(()),
+        if let Some(collection) = role.collection() {
+            let mut all = self.collected(collection)?;
+            all.push(certificate.to_vec());
+            written.replace(&self.path.join(collection), encoded(&all).as_bytes())?;
         }
+        Ok(())
     }
 
     /// The ledger's file in a folder.
@@ -272,6 +306,24 @@ impl Home {
     /// Opens the ledger.
     pub(crate) fn ledger(&self) -> Result<Ledger, Error> {
         Ledger::open(&Self::ledger_file(&self.path))
+    }
+
+    /// Makes these the certificates of roots of a role by other roots: what a ceremony that was cut off left there goes.
+    pub(crate) fn replace_across(&self, role: Role, all: &[Vec<u8>], written: &mut Written) -> Result<(), Error> {
+        written.replace(&self.path.join(Self::across_file(role)), encoded(all).as_bytes())
+    }
+
+    /// DER of the certificates of roots of a role by other ones.
+    pub(crate) fn across(&self, role: Role) -> Result<Vec<Vec<u8>>, Error> {
+        let file = Self::across_file(role);
+        if self.path.join(file).exists() { self.collected(file) } else { Ok(Vec::new()) }
+    }
+
+    const fn across_file(role: Role) -> &'static str {
+        match role {
+            Role::HolderRoot => "holder-roots-across.pem",
+            _ => "token-roots-across.pem",
+        }
     }
 
     /// Where this authority is.
@@ -294,7 +346,8 @@ impl Home {
         self.certificate_at(role, self.place(role))
     }
 
-    fn certificate_at(&self, role: Role, place: usize) -> Result<Vec<u8>, Error> {
+    /// DER of the certificate at a place among those of its role.
+    pub(crate) fn certificate_at(&self, role: Role, place: usize) -> Result<Vec<u8>, Error> {
         let file = role.certificate_file(place);
         let mut certificates = self.collected(&file)?;
         match (certificates.pop(), certificates.is_empty()) {
@@ -346,61 +399,10 @@ impl Home {
     }
 
     fn replace_collection(&self, file: &str, all: &[Vec<u8>]) -> Result<(), Error> {
-        let text: String = all.iter().map(|der| encode_certificate(der)).collect();
-        files::replace(&self.path.join(file), text.as_bytes())
+        files::replace(&self.path.join(file), encoded(all).as_bytes())
     }
+}
 
-    /// Opens the key in use, and holds it against its certificate.
-    pub(crate) fn signer(&self, role: Role, keyring: &mut Keyring) -> Result<Signer, Error> {
-        self.signer_at(role, self.place(role), keyring)
-    }
-
-    /// Opens a key that was in use, and holds it against its certificate.
-    pub(crate) fn signer_at(&self, role: Role, place: usize, keyring: &mut Keyring) -> Result<Signer, Error> {
-        let certificate = self.certificate_at(role, place)?;
-        let reference = self.path.join(role.reference_file(place));
-        let key = if reference.exists() {
-            keyring.open_reference(&reference, role.custodian(), &certificate)?
-        } else {
-            keyring.open_file(&self.path.join(role.key_file(place)), role.custodian())?
-        };
-        Signer::new(certificate, key)
-    }
-
-    /// Refuses to put a key of a custodian where another one has keys in use: one PIN would open both.
-    pub(crate) fn check_custody(&self, of: Custodian, at: &KeyPlace, keyring: &mut Keyring) -> Result<(), Error> {
-        let mut others = Vec::new();
-        for other in Role::ALL.into_iter().filter(|other| other.custodian() != of) {
-            let reference = self.path.join(other.reference_file(self.place(other)));
-            others.push(InUse { reference: Some(reference).filter(|file| file.exists()), spki: self.spki(other)? });
-        }
-        keyring.check_alone(at, &others)
-    }
-
-    /// DER of the SubjectPublicKeyInfo of the certificate in use.
-    fn spki(&self, role: Role) -> Result<Vec<u8>, Error> {
-        let certificate = self.certificate(role)?;
-        Ok(Certificate::from_der(&certificate).map_err(|_| Error::KeyMismatch)?.spki().to_vec())
-    }
-
-    /// Refuses a key for a role, or for somebody with none of them, that another role has: the roles never mix.
-    pub(crate) fn check_unused(&self, by: Option<Role>, spki: &[u8]) -> Result<(), Error> {
-        for role in Role::ALL.into_iter().filter(|role| Some(*role) != by) {
-            if self.spki(role)? == spki {
-                return Err(Error::Usage(format!("the {} has that key: each role has its own", role.name())));
-            }
-        }
-        Ok(())
-    }
-
-    /// Has the passphrase typed that the issuer's key files have, and makes sure of it by one of them. Where there is no
-    /// such file yet, a new one is chosen.
-    pub(crate) fn open_passphrase(&self, keyring: &mut Keyring) -> Result<(), Error> {
-        let roles = Role::ALL.into_iter().filter(|role| role.custodian() == Custodian::Issuer);
-        let mut files = roles.map(|role| self.path.join(role.key_file(self.place(role))));
-        match files.find(|file| file.exists()) {
-            Some(file) => keyring.open_file(&file, Custodian::Issuer).map(drop),
-            None => keyring.choose_passphrase(Custodian::Issuer),
-        }
-    }
+fn encoded(all: &[Vec<u8>]) -> String {
+    all.iter().map(|der| encode_certificate(der)).collect()
 }

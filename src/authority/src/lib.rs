@@ -7,11 +7,15 @@
 //! verified under the authority's own anchor and entered into the ledger.
 
 mod advice;
+mod archive;
 pub mod args;
+mod ceremony;
+mod certificate_lint;
 mod certs;
 mod clock;
 mod cms;
 mod commands;
+mod custody;
 mod document;
 mod error;
 mod error_code;

@@ -55,6 +55,8 @@ enum Severity {
 impl Finding {
     /// Every code of the lint with what it says, for docs/codes.md.
     pub const CODES: &'static [(&'static str, &'static str)] = &[
+        ("CS-7092", "certificate valid for long"),
+        ("CS-7099", "authority restored as it was before"),
         ("CS-7101", "member of the token outside its limits"),
         ("CS-7102", "term that the verifiers of this release refuse"),
         ("CS-7103", "window for activating over already"),
@@ -112,6 +114,24 @@ impl Finding {
             "CS-7131",
             format!("the token {id} is revoked, and the lists say so"),
             "leave it out, unless it is there for the machines that it activated before",
+        )
+    }
+
+    /// A certificate whose key has to be kept safe for longer than is wise.
+    pub(crate) fn long_lived(who: &str, not_after: Time, years: i64) -> Self {
+        Self::warning(
+            "CS-7092",
+            format!("the certificate of {who} is valid until {not_after}, which is more than {years} years"),
+            "shorten it: a key is renewed in minutes, and what it signed stays valid",
+        )
+    }
+
+    /// A ledger that lacks what was entered after its backup.
+    pub(crate) fn older_restored(entries: u64) -> Self {
+        Self::warning(
+            "CS-7099",
+            format!("the head has {entries} entries more than what was restored: they are lost"),
+            "find out from files and records outside what was issued and revoked since, and revoke again what was revoked",
         )
     }
 

@@ -6,7 +6,9 @@ use crate::{
     ledger::{Body, Entry},
     words::{RevocationWord, digest, hex_octets},
 };
-use countersign_common::{Demands, SignedObject, Time, anchors_update::AnchorsUpdate, token::Seconds};
+use countersign_common::{
+    Demands, SignedObject, Time, anchors_update::AnchorsUpdate, merkle::Accumulator, token::Seconds,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the ledger's entries come to. Digests are SHA-256 in lower-case hexadecimal.
@@ -30,8 +32,12 @@ pub(crate) struct Register {
     pub(crate) anchors_number: u64,
     /// DER of the anchors updates in force, in their order, one object for each signature.
     pub(crate) adopted: Vec<Vec<u8>>,
+    /// The tree over the entries.
+    pub(crate) tree: Accumulator,
     /// The last entry that changes what lists say.
     last_change: i64,
+    /// The last entry that changes what a root's list of certificates says, by the digest of its certificate.
+    certificate_changes: BTreeMap<String, i64>,
 }
 
 /// The certificates of the founding, in hexadecimal, each with its role; none of any other entry.
@@ -121,6 +127,7 @@ impl Register {
     /// Takes the next entry into account.
     pub(crate) fn add(&mut self, entry: Entry) -> Result<(), Error> {
         let sequence = entry.sequence;
+        self.tree.append(entry.leaf);
         let damaged = || Error::LedgerDamaged(format!("entry {sequence}: what it holds cannot be read"));
         let octets = |text: &str| hex_octets(text).ok_or_else(damaged);
         let time = |text: &str| text.parse::<Time>().map_err(|_| damaged());
@@ -140,6 +147,7 @@ impl Register {
             }
             Body::BatchIssued { .. }
             | Body::BundleMade { .. }
+            | Body::CeremonyHeld { .. }
             | Body::Refused { .. }
             | Body::TokenApproved { .. }
             | Body::TokenRequested { .. } => {}
@@ -152,7 +160,9 @@ impl Register {
             // It shares the number of the complete list that was issued with it.
             Body::CertificateListIssued { .. } => {}
             Body::CertificateReinstated { digest } => {
-                self.revoked_certificates.remove(&digest);
+                if let Some(revoked) = self.revoked_certificates.remove(&digest) {
+                    self.certificate_changes.insert(revoked.issuer, sequence);
+                }
                 self.last_change = sequence;
             }
             Body::CertificateRenewed { role, certificate, .. } => {
@@ -162,11 +172,14 @@ impl Register {
             }
             Body::CertificateRevoked { digest, issuer, certificate, reason, date, standing } => {
                 let (der, date) = (octets(&certificate)?, time(&date)?);
+                self.certificate_changes.insert(issuer.clone(), sequence);
                 let revoked = RevokedCertificate { issuer, der, reason, date, entered, sequence, standing };
                 self.revoked_certificates.insert(digest, revoked);
                 self.last_change = sequence;
             }
-            Body::HolderEnrolled { certificate, .. } | Body::OfficerEnrolled { certificate, .. } => {
+            Body::CrossCertified { certificate, .. }
+            | Body::HolderEnrolled { certificate, .. }
+            | Body::OfficerEnrolled { certificate, .. } => {
                 self.know(octets(&certificate)?, None);
             }
             Body::RecordReceived { digest, holder, .. } => {
@@ -268,6 +281,12 @@ impl Register {
     fn in_time(&self, record: &ReceivedRecord) -> bool {
         let revoked = self.revoked_certificates.get(&record.holder);
         revoked.is_none_or(|revoked| record.sequence < revoked.sequence)
+    }
+
+    /// The list of a root that goes on saying all that is to be said of what the root issued, and has not run out.
+    pub(crate) fn list_in_force(&self, root: &str, now: Time) -> Option<&IssuedList> {
+        let change = self.certificate_changes.get(root).copied().unwrap_or_default();
+        self.certificate_lists.get(root).filter(|list| list.sequence > change && now <= list.next_update)
     }
 
     /// Whether a list still says what is to be said, and has not run out.

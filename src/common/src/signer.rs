@@ -25,12 +25,27 @@ pub(crate) fn verify_signer(
     let others = object.other_certificates();
     let path =
         validate_path(object.signer(), others, anchors.certificates()?, &rules, budget).map_err(Reason::Signer)?;
-    if path.intermediates().len() != others.len() {
+    if !all_needed(&path, others, anchors.certificates()?) {
         return Err(Reason::UnneededCertificate);
     }
     check_role(object.signer(), role)?;
     budget.spend_signature().map_err(|kind| Reason::Signer(PathError { kind, subject: String::new() }))?;
     Ok(path)
+}
+
+/// Whether each certificate of an object leads to an anchor: here, or on a machine with other ones. The path needs it; or it
+/// is a certificate across, which says of a name and key that the path has been through, or has ended in, that somebody else
+/// vouches for them.
+fn all_needed(path: &ValidatedPath, others: &[Certificate<'_>], anchors: &[Certificate<'_>]) -> bool {
+    let through = path.intermediates().iter().filter_map(|place| others.get(*place));
+    let passed: Vec<_> = through.chain(anchors.get(path.anchor())).collect();
+    others.iter().enumerate().all(|(place, other)| {
+        let across = || {
+            let same = |one: &&Certificate<'_>| one.subject() == other.subject() && one.spki() == other.spki();
+            !other.is_self_issued() && passed.iter().any(same)
+        };
+        path.intermediates().contains(&place) || across()
+    })
 }
 
 /// As [`verify_signer`], for a signature that a token rests on: where a certificate of the path is revoked and the token

@@ -1,6 +1,8 @@
 //! What can be typed: data only. The plan decides what it means.
 
 mod approval;
+mod backup;
+mod ceremony;
 mod key;
 mod ledger;
 mod profile;
@@ -9,6 +11,8 @@ mod revocation;
 mod rotation;
 
 pub use approval::{OfficerCommand, OfficerEnroll, RequestApprove, RequestCommand, RequestIssue};
+pub use backup::{Backup, Restore};
+pub use ceremony::{CeremonyCommand, CeremonyRun, CeremonySign};
 pub use key::{NewKey, OwnSigner};
 pub use ledger::LedgerCommand;
 pub use profile::ProfileCommand;
@@ -71,6 +75,9 @@ pub struct Global {
     /// Spend the last PIN try of a card that holds a key of the authority or of an officer.
     #[arg(long, global = true)]
     pub key_last_try: bool,
+    /// The folder, on a medium that lies in a safe otherwise, where the keys of the roots are; new ones go there.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub offline_keys: Option<PathBuf>,
 }
 
 /// What to do.
@@ -80,6 +87,16 @@ pub enum Command {
     Init(Init),
     /// Make a new key and certificate for a role; the one before stays valid.
     Renew(Renew),
+    /// Write everything but what lies in a safe or in hardware into one file.
+    Backup(Backup),
+    /// Make an authority's folder from a backup, once all of it was checked.
+    Restore(Restore),
+    /// Key ceremonies: scripted, rehearsed first, with a transcript to sign and file.
+    Ceremony {
+        /// What to do.
+        #[command(subcommand)]
+        command: CeremonyCommand,
+    },
     /// Issue an activation token, or one for each row of a file.
     Issue(Box<IssueTokens>),
     /// Tokens that officers have to approve before they are issued.

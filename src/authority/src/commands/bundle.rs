@@ -48,6 +48,10 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<An
     let mut parts = Parts::default();
     parts.anchors(arguments, &register)?;
     parts.certificates(&arguments.certificate)?;
+    // So that cards under one holder root activate under tokens that name another one.
+    for der in home.across(Role::HolderRoot)? {
+        parts.add(PartKind::Certificate, der);
+    }
     parts.foreign_lists(&arguments.crl)?;
     parts.tokens(arguments, &home, &ledger, &register, &mut warnings)?;
     // The limits of the format, before a secret is asked for.
@@ -79,6 +83,9 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<An
         for list in crl::issue(&home, &writing, &register, keys, &terms)? {
             let kind = if list.is_token_list { PartKind::TokenList } else { PartKind::CertificateList };
             parts.add(kind, list.der);
+        }
+        for list in keys.resting() {
+            parts.add(PartKind::CertificateList, list.to_vec());
         }
     } else if !arguments.no_lists {
         parts.own_lists(&register);

@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     files::NewFile,
     home::{Home, Role},
-    keys::Signer,
+    keys::{Keyring, Signer},
     ledger::{Body, Writing},
     lists::{self, Edition},
     register::{IssuedList, KnownCertificate, Register, following, next_update},
@@ -26,12 +26,15 @@ pub(super) fn run(arguments: &Crl, context: &mut Context<'_>) -> Result<Answer, 
         replaces_old_signer: arguments.replaces_old_signer,
     };
     // What can fail without a secret fails before one is asked for.
-    let expected = names(&ledger.register()?, &terms, clock::now()?)?;
+    let now = clock::now()?;
+    let register = ledger.register()?;
+    let roots = Roots::new(&home, &register, now, &context.keyring)?;
+    let expected = names(&register, &roots, &terms, now)?;
     let reserve = |names: &[String]| {
         names.iter().map(|name| NewFile::reserve(&arguments.out.join(name))).collect::<Result<Vec<_>, _>>()
     };
     let mut files = reserve(&expected)?;
-    let keys = Keys::open(&home, &ledger.register()?, clock::now()?, context)?;
+    let keys = Keys::open(&home, &register, now, context)?;
 
     let writing = ledger.begin()?;
     let register = writing.register()?;
@@ -46,7 +49,7 @@ pub(super) fn run(arguments: &Crl, context: &mut Context<'_>) -> Result<Answer, 
     for (file, list) in files.into_iter().zip(&issued) {
         file.finish(&list.file())?;
     }
-    Ok(answer(&issued, arguments))
+    Ok(answer(&issued, &keys.resting, arguments))
 }
 
 /// How lists are to be issued.
@@ -60,6 +63,7 @@ pub(super) struct Terms {
 pub(super) struct Keys {
     list_signer: Signer,
     roots: Vec<(KnownCertificate, Signer)>,
+    resting: Vec<(KnownCertificate, IssuedList)>,
 }
 
 impl Keys {
@@ -67,13 +71,20 @@ impl Keys {
     pub(super) fn open(home: &Home, register: &Register, now: Time, context: &mut Context<'_>) -> Result<Self, Error> {
         context.note("Opening the keys …");
         let list_signer = home.signer(Role::ListSigner, &mut context.keyring)?;
+        let Roots { signing, resting } = Roots::new(home, register, now, &context.keyring)?;
         let mut roots = Vec::new();
-        for root in signing_roots(register, now)? {
+        for root in signing {
             if let Some((role, place)) = root.role {
                 roots.push((root.clone(), home.signer_at(role, place, &mut context.keyring)?));
             }
         }
-        Ok(Self { list_signer, roots })
+        let resting = resting.into_iter().map(|(root, list)| (root.clone(), list.clone())).collect();
+        Ok(Self { list_signer, roots, resting })
+    }
+
+    /// DER of the lists of roots whose keys are not here: they go on being true.
+    pub(super) fn resting(&self) -> impl Iterator<Item = &[u8]> {
+        self.resting.iter().map(|(_, list)| list.der.as_slice())
     }
 
     /// The key that signs token lists and manifests.
@@ -179,20 +190,36 @@ pub(super) fn issue(
 }
 
 /// The roots whose certificates have not run out: a list by others would convince nobody.
-fn signing_roots(register: &Register, now: Time) -> Result<Vec<&KnownCertificate>, Error> {
-    let mut roots = Vec::new();
-    for root in register.roots() {
-        if now <= Certificate::from_der(&root.der).map_err(|_| Error::KeyMismatch)?.not_after() {
-            roots.push(root);
+struct Roots<'a> {
+    /// They sign their lists now.
+    signing: Vec<&'a KnownCertificate>,
+    /// Their keys are in the safe, and the lists that they signed last are still true.
+    resting: Vec<(&'a KnownCertificate, &'a IssuedList)>,
+}
+
+impl<'a> Roots<'a> {
+    /// Refuses where a key is away and its list is not what it ought to be.
+    fn new(home: &Home, register: &'a Register, now: Time, keyring: &Keyring) -> Result<Self, Error> {
+        let mut roots = Self { signing: Vec::new(), resting: Vec::new() };
+        for root in register.roots() {
+            if now > Certificate::from_der(&root.der).map_err(|_| Error::KeyMismatch)?.not_after() {
+                continue;
+            }
+            let here = root.role.is_none_or(|(role, place)| home.has_key(role, place, keyring));
+            match register.list_in_force(&root.digest, now).filter(|_| !here) {
+                Some(list) => roots.resting.push((root, list)),
+                // Opening the key says that it is away.
+                None => roots.signing.push(root),
+            }
         }
+        Ok(roots)
     }
-    Ok(roots)
 }
 
 /// The files that the next lists will have, in the order in which they are issued.
-fn names(register: &Register, terms: &Terms, now: Time) -> Result<Vec<String>, Error> {
+fn names(register: &Register, roots: &Roots<'_>, terms: &Terms, now: Time) -> Result<Vec<String>, Error> {
     let mut names = Vec::new();
-    for root in signing_roots(register, now)? {
+    for root in &roots.signing {
         let last = register.certificate_lists.get(&root.digest);
         let number = following(last, now)?;
         names.push(certificate_list_name(root, number, false));
@@ -213,7 +240,7 @@ fn token_list_name(number: u64) -> String {
     format!("token-list.{number}.pem")
 }
 
-fn answer(issued: &[Issued], arguments: &Crl) -> Answer {
+fn answer(issued: &[Issued], resting: &[(KnownCertificate, IssuedList)], arguments: &Crl) -> Answer {
     let mut text = format!("Issued the lists in {}:\n", arguments.out.display());
     let mut documents = Vec::new();
     for list in issued {
@@ -243,6 +270,12 @@ fn answer(issued: &[Issued], arguments: &Crl) -> Answer {
             "ledger_entry": list.sequence,
         }));
     }
+    let mut stay = Vec::new();
+    for (root, list) in resting {
+        let name = certificate_list_name(root, list.number, false);
+        text += &format!("  {name}  stays in force until {}: the root's key is not here\n", list.next_update);
+        stay.push(json!({ "file": name, "number": list.number, "next_update": list.next_update.to_string() }));
+    }
     text += "next: bring them to the machines: countersign-authority bundle\n";
-    Answer { text, json: json!({ "lists": documents }), warnings: Vec::new() }
+    Answer { text, json: json!({ "lists": documents, "in_force": stay }), warnings: Vec::new() }
 }

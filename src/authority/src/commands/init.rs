@@ -3,6 +3,7 @@
 use super::{Answer, Context, renew};
 use crate::{
     args::{Init, KeyAlgorithm, RoleKey, RsaPadding},
+    certificate_lint,
     certs::{self, Lifetime},
     clock,
     error::Error,
@@ -10,7 +11,8 @@ use crate::{
     home::{Home, Role, Settings},
     key_uri::KeyPlace,
     keys::{Custodian, Keyring, Signer, SigningKey, StoredKey},
-    ledger::{Body, Ledger},
+    ledger::{Body, Ledger, Writing},
+    lint::Finding,
     words::{Interval, to_hex},
 };
 use countersign_common::{Certificate, Reason, Time};
@@ -75,37 +77,68 @@ pub(super) fn run(arguments: Init, context: &mut Context<'_>) -> Result<Answer, 
     ] {
         verify_signer(&role.certified_as(), signer.certificate(), token_root.certificate(), now)?;
     }
-    verify_roots(&token_root, &holder_root, &token_signer, now)?;
+    let parts = [
+        (Role::TokenRoot, token_root, token_root_key),
+        (Role::HolderRoot, holder_root, holder_root_key),
+        (Role::TokenSigner, token_signer, token_signer_key),
+        (Role::ListSigner, list_signer, list_signer_key),
+        (Role::AnchorsSigner, anchors_signer, anchors_signer_key),
+        (Role::LedgerSigner, ledger_signer, ledger_signer_key),
+    ];
+    establish(folder, &arguments.organization, &parts, now, context, &mut |_| Ok(()))?;
+    let mut warnings = context.keyring.warnings();
+    warnings.extend(parts.iter().filter_map(|(role, signer, _)| long_lived(*role, signer)));
+    let signers: Vec<_> = parts.iter().map(|(role, signer, _)| (*role, signer)).collect();
+    Ok(Answer { warnings, ..answer(home, &arguments.organization, &signers)? })
+}
+
+fn long_lived(role: Role, signer: &Signer) -> Option<Finding> {
+    let parsed = Certificate::from_der(signer.certificate()).ok()?;
+    let lifetime = Lifetime { not_before: parsed.not_before(), not_after: parsed.not_after() };
+    certificate_lint::longevity(&role.certified_as(), lifetime)
+}
+
+/// Writes a new authority, all its certificates in the order of [`Role::ALL`], each with its key: the folder and the ledger,
+/// whose first entry this is; `further` may append to it. The folder appears at the end, whole.
+pub(super) fn establish(
+    folder: NewFolder,
+    organization: &str,
+    parts: &[(Role, Signer, StoredKey)],
+    now: Time,
+    context: &mut Context<'_>,
+    further: &mut dyn FnMut(&Writing<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let certificate = |role| {
+        let part = parts.iter().find(|(of, ..)| *of == role).ok_or(Error::NotWhatWasMeant)?;
+        Ok::<_, Error>(&part.1)
+    };
+    let (token_root, holder_root) = (certificate(Role::TokenRoot)?, certificate(Role::HolderRoot)?);
+    verify_roots(token_root, holder_root, certificate(Role::TokenSigner)?, now)?;
 
     context.note("Writing the folder …");
-    let settings = Settings::new(&arguments.organization, now);
-    let parts = [
-        (Role::TokenRoot, &token_root, token_root_key),
-        (Role::HolderRoot, &holder_root, holder_root_key),
-        (Role::TokenSigner, &token_signer, token_signer_key),
-        (Role::ListSigner, &list_signer, list_signer_key),
-        (Role::AnchorsSigner, &anchors_signer, anchors_signer_key),
-        (Role::LedgerSigner, &ledger_signer, ledger_signer_key),
-    ];
+    let settings = Settings::new(organization, now);
     let files: Vec<_> = parts.iter().map(|(role, signer, key)| (*role, signer.certificate(), key)).collect();
-    Home::write(folder.path(), &settings, &files)?;
+    let offline = context.keyring.offline().map(std::path::Path::to_owned);
+    let mut written = Home::write(folder.path(), &settings, &files, offline.as_deref())?;
     let mut ledger = Ledger::create(&Home::ledger_file(folder.path()))?;
     let writing = ledger.begin()?;
+    let encoded = |role| Ok::<_, Error>(to_hex(certificate(role)?.certificate()));
     writing.append(
         now,
         &Body::AuthorityFounded {
-            organization: arguments.organization.clone(),
-            token_root: to_hex(token_root.certificate()),
-            holder_root: to_hex(holder_root.certificate()),
-            token_signer: to_hex(token_signer.certificate()),
-            list_signer: to_hex(list_signer.certificate()),
-            anchors_signer: to_hex(anchors_signer.certificate()),
-            ledger_signer: to_hex(ledger_signer.certificate()),
+            organization: organization.to_owned(),
+            token_root: encoded(Role::TokenRoot)?,
+            holder_root: encoded(Role::HolderRoot)?,
+            token_signer: encoded(Role::TokenSigner)?,
+            list_signer: encoded(Role::ListSigner)?,
+            anchors_signer: encoded(Role::AnchorsSigner)?,
+            ledger_signer: encoded(Role::LedgerSigner)?,
         },
     )?;
+    further(&writing)?;
     writing.commit()?;
     ledger.close()?;
-    let signers: Vec<_> = parts.iter().map(|(role, signer, _)| (*role, *signer)).collect();
+    let signers: Vec<_> = parts.iter().map(|(role, signer, _)| (*role, signer)).collect();
     read_back(folder.path(), &signers, &mut context.keyring)?;
     let made = Home::open(folder.path())?;
     for (role, signer) in &signers {
@@ -115,10 +148,8 @@ pub(super) fn run(arguments: Init, context: &mut Context<'_>) -> Result<Answer, 
     context.keyring.certify(&certificates)?;
     // Keys that nobody refers to do less harm than a folder without its keys.
     context.keyring.keep();
-    folder.finish()?;
-    let mut answer = answer(home, &arguments.organization, &signers)?;
-    answer.warnings = context.keyring.warnings();
-    Ok(answer)
+    written.keep();
+    folder.finish()
 }
 
 /// Where each role's key is to be.
@@ -168,7 +199,7 @@ pub(super) struct Making<'a> {
 }
 
 impl Making<'_> {
-    fn make(&self, role: Role, keyring: &mut Keyring) -> Result<(Box<dyn SigningKey>, StoredKey), Error> {
+    pub(super) fn make(&self, role: Role, keyring: &mut Keyring) -> Result<(Box<dyn SigningKey>, StoredKey), Error> {
         keyring.make(self.place, role.custodian(), &self.label, self.algorithm, self.padding)
     }
 }

@@ -175,11 +175,14 @@ impl Issuing<'_> {
     }
 
     /// Signs. The signature has been verified then, and the token says what was meant, by the signer's certificate and no
-    /// other one.
+    /// other one but those across.
     pub(super) fn sign(&self, signer: &Signer, now: Time) -> Result<Vec<u8>, Error> {
         let object = sign_token(&self.body.to_der()?, self.approvals, signer, now)?;
         let parsed = SignedObject::from_der(&object).map_err(Error::Verification)?;
-        let alone = parsed.signer().der() == self.certificates.token_signer && parsed.other_certificates().is_empty();
+        let others = parsed.other_certificates();
+        let across = signer.across().iter().all(|der| others.iter().any(|other| other.der() == der));
+        let alone =
+            parsed.signer().der() == self.certificates.token_signer && across && others.len() == signer.across().len();
         let carried = Approval::carried_by(&parsed).map_err(Error::Verification)?.len();
         let body = Token::from_der(parsed.content()).map_err(Error::Verification)?;
         if alone && body == *self.body && carried == self.approvals.len() {

@@ -48,8 +48,15 @@ pub(super) fn show(id: &str, export: Option<&Path>, context: &Context<'_>) -> Re
                 show_certificate(&role.slug().replace('-', "_"), octets(certificate)?, &mut text, &mut document)?;
             }
         }
+        Body::CeremonyHeld { transcript, .. } => {
+            export_as = transcript.clone().into_bytes();
+            for line in transcript.lines() {
+                text += &format!("{}\n", report::visible(line));
+            }
+        }
         Body::CertificateRenewed { certificate, .. }
         | Body::CertificateRevoked { certificate, .. }
+        | Body::CrossCertified { certificate, .. }
         | Body::HolderEnrolled { certificate, .. }
         | Body::OfficerEnrolled { certificate, .. } => {
             show_certificate("certificate", octets(certificate)?, &mut text, &mut document)?;
@@ -114,6 +121,7 @@ fn summary(entry: &Entry) -> String {
             format!("{batch} rows {first} to {last}: {issued} issued, {refused} refused, by {officer}"),
         ),
         Body::BundleMade { id, label, parts, .. } => ("bundle made", format!("{id} {label}, {parts} parts")),
+        Body::CeremonyHeld { ceremony, title, .. } => ("ceremony held", format!("{ceremony}: {title}")),
         Body::CertificateListIssued { issuer, number, base, .. } => {
             let base = base.map(|base| format!(", changes since {base}")).unwrap_or_default();
             ("list issued", format!("{number} of certificates by {}{base}", short(issuer)))
@@ -127,6 +135,7 @@ fn summary(entry: &Entry) -> String {
             let subject = subject.unwrap_or_default();
             ("revoked", format!("certificate {} {subject} since {date}: {}{standing}", short(digest), reason.name()))
         }
+        Body::CrossCertified { role, digest, .. } => ("cross-certified", format!("{} {role}", short(digest))),
         Body::HolderEnrolled { subject, digest, .. } => ("holder enrolled", format!("{} {subject}", short(digest))),
         Body::OfficerEnrolled { subject, digest, .. } => ("officer enrolled", format!("{} {subject}", short(digest))),
         Body::RecordReceived { digest, token, activated, subject, .. } => {
@@ -168,11 +177,17 @@ fn brief(entry: &Entry) -> Value {
         Body::BundleMade { id, label, parts, digest } => {
             json!({ "id": id, "label": label, "parts": parts, "sha256": digest })
         }
+        Body::CeremonyHeld { ceremony, title, participants, script, digest, .. } => json!({
+            "ceremony": ceremony, "title": title, "participants": participants, "script": script,
+            "sha256": digest,
+        }),
         Body::CertificateListIssued { issuer, number, base, next_update, digest, .. } => json!({
             "issuer": issuer, "number": number, "base": base, "next_update": next_update, "sha256": digest,
         }),
         Body::CertificateReinstated { digest } => json!({ "sha256": digest }),
-        Body::CertificateRenewed { role, digest, .. } => json!({ "role": role, "sha256": digest }),
+        Body::CertificateRenewed { role, digest, .. } | Body::CrossCertified { role, digest, .. } => {
+            json!({ "role": role, "sha256": digest })
+        }
         Body::CertificateRevoked { digest, issuer, reason, date, standing, .. } => json!({
             "sha256": digest, "issuer": issuer, "reason": reason, "date": date, "standing": standing,
         }),

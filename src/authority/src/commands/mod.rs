@@ -1,9 +1,11 @@
 //! The work, one command a file.
 
 mod anchors;
+mod backup;
 mod batch;
 mod bundle;
 mod card;
+mod ceremony;
 mod crl;
 mod init;
 mod inspect;
@@ -19,13 +21,14 @@ mod refusal;
 mod renew;
 mod report;
 mod request;
+mod restore;
 mod revoke;
 mod tree;
 
 use crate::{
     args::{
-        AnchorsCommand, CardCommand, Cli, Command, Global, LedgerCommand, OfficerCommand, ProfileCommand,
-        ReceiptsCommand, RequestCommand, RevokeCommand,
+        AnchorsCommand, CardCommand, CeremonyCommand, Cli, Command, Global, LedgerCommand, OfficerCommand,
+        ProfileCommand, ReceiptsCommand, RequestCommand, RevokeCommand,
     },
     error::Error,
     keys::Keyring,
@@ -61,7 +64,8 @@ impl<'a> Context<'a> {
         let ledger = Source { descriptor: global.ledger_passphrase_fd, option: "--ledger-passphrase-fd" };
         let pins = Source { descriptor: global.key_pin_fd, option: "--key-pin-fd" };
         let last_try = if global.key_last_try { LastTry::Spend } else { LastTry::Keep };
-        let keyring = Keyring::new(passphrase, ledger, pins).with_cards(global.key_management_fd, last_try);
+        let mut keyring = Keyring::new(passphrase, ledger, pins).with_cards(global.key_management_fd, last_try);
+        keyring.offline_in(global.offline_keys.clone());
         Self { global, keyring, attempt: None, notes }
     }
 
@@ -95,6 +99,10 @@ fn carry_out(command: Command, context: &mut Context<'_>) -> Result<(Answer, u8)
     let answer = match command {
         Command::Init(arguments) => init::run(arguments, context),
         Command::Renew(arguments) => renew::run(&arguments, context),
+        Command::Backup(arguments) => backup::run(&arguments, context),
+        Command::Restore(arguments) => restore::run(&arguments, context),
+        Command::Ceremony { command: CeremonyCommand::Run(arguments) } => ceremony::run(&arguments, context),
+        Command::Ceremony { command: CeremonyCommand::Sign(arguments) } => ceremony::sign(&arguments, context),
         Command::Revoke { command } => match command {
             RevokeCommand::Token(arguments) => revoke::token(&arguments, context),
             RevokeCommand::Certificate(arguments) => revoke::certificate(&arguments, context),

@@ -3,7 +3,7 @@
 use super::{Answer, Context, init};
 use crate::{
     args::OfficerEnroll,
-    certs, clock,
+    certificate_lint, certs, clock,
     error::Error,
     files::{self, NewFile},
     home::{Home, Role},
@@ -70,6 +70,7 @@ pub(super) fn enroll(arguments: &OfficerEnroll, context: &mut Context<'_>) -> Re
     file.finish(encode_certificate(certificate).as_bytes())?;
     let mut answer = answer(arguments, certificate, stored.uri()?, sequence)?;
     answer.warnings = context.keyring.warnings();
+    answer.warnings.extend(certificate_lint::longevity(&certs::Role::Approver, lifetime));
     Ok(answer)
 }
 

@@ -3,8 +3,10 @@
 use super::{Answer, Context, init};
 use crate::{
     args::{Renew, RoleName},
+    certificate_lint,
     certs::{self, Lifetime},
     clock,
+    custody::Written,
     error::Error,
     home::{Home, Role},
     key_uri::KeyPlace,
@@ -14,9 +16,6 @@ use crate::{
 };
 use countersign_common::{Certificate, Time};
 use serde_json::json;
-
-/// A year of 365.25 days, in seconds, as `1y` on the command line.
-const YEAR: u64 = 31_557_600;
 
 pub(super) fn run(arguments: &Renew, context: &mut Context<'_>) -> Result<Answer, Error> {
     let new = &arguments.key;
@@ -65,7 +64,9 @@ pub(super) fn run(arguments: &Renew, context: &mut Context<'_>) -> Result<Answer
         return Err(Error::FileExists(home.path().join(format!("{}.pem", role.file_name(place)))));
     }
     context.keyring.certify(&[signer.certificate()])?;
-    home.add(role, place, signer.certificate(), &key)?;
+    let offline = context.keyring.offline().map(std::path::Path::to_owned);
+    let mut written = Written::default();
+    home.add(role, place, signer.certificate(), &key, offline.as_deref(), &mut written)?;
     let sequence = writing.append(
         now,
         &Body::CertificateRenewed {
@@ -76,9 +77,11 @@ pub(super) fn run(arguments: &Renew, context: &mut Context<'_>) -> Result<Answer
     )?;
     // A key that nobody refers to does less harm than an entry without its key.
     context.keyring.keep();
+    written.keep();
     writing.commit()?;
     let mut answer = answer(role, signer.certificate(), sequence)?;
     answer.warnings = context.keyring.warnings();
+    answer.warnings.extend(certificate_lint::longevity(&role.certified_as(), lifetime));
     Ok(answer)
 }
 
@@ -95,12 +98,7 @@ pub(super) fn role(name: RoleName) -> Role {
 
 /// From now on. A signer ends with its root: asked to outlive it is refused, and otherwise the end is the root's.
 fn lifetime(home: &Home, role: Role, arguments: &Renew, now: Time) -> Result<Lifetime, Error> {
-    let usual = match role {
-        Role::TokenRoot | Role::HolderRoot => 20 * YEAR,
-        Role::TokenSigner | Role::ListSigner | Role::LedgerSigner => 3 * YEAR,
-        Role::AnchorsSigner => 15 * YEAR,
-    };
-    let not_after = now.plus(arguments.validity.map_or(usual, |validity| validity.0.into()));
+    let not_after = now.plus(arguments.validity.map_or(role.usual_validity(), |validity| validity.0.into()));
     if role.collection().is_some() {
         return Ok(Lifetime { not_before: now, not_after });
     }

@@ -155,6 +155,33 @@ impl Head {
     }
 }
 
+/// Checks a ledger that came from a backup, and holds it against a head that was kept elsewhere. By how many entries it falls
+/// short of that is returned as well: of those beyond its end nothing can be said.
+pub(super) fn check_restored(
+    home: &Path,
+    head: Option<&Path>,
+    context: &mut Context<'_>,
+) -> Result<(Audit, u64), Error> {
+    let ledger = Home::ledger_alone(home)?;
+    let mut heads = Head::kept(&ledger)?;
+    heads.extend(head.map(Head::from_file).transpose()?);
+    let sizes = heads.iter().filter_map(Head::parsed).map(|head| head.size).collect();
+    let audit = ledger.audit(&sizes, &mut |size| context.note(&format!("{size} entries …")))?;
+    let roots = Home::open(home)?.token_roots()?;
+    let anchors = anchors(&roots)?;
+    let mut shorter_by = 0;
+    for head in heads {
+        let outside = matches!(head.place, Place::File(_));
+        let verified = verified(&head.object, &anchors).map_err(|reason| head.refused(reason))?;
+        if outside && verified.log == audit.log && verified.size > audit.size {
+            shorter_by = verified.size - audit.size;
+        } else {
+            head.compare(&verified, &audit)?;
+        }
+    }
+    Ok((audit, shorter_by))
+}
+
 /// Checks all rows, then the signature of each head, then that the ledger continues each.
 fn check(ledger: &Ledger, heads: &[Head], context: &mut Context<'_>) -> Result<Audit, Error> {
     let sizes = heads.iter().filter_map(Head::parsed).map(|head| head.size).collect();

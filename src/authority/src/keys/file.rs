@@ -121,6 +121,16 @@ impl FileKey {
         key.and_then(Self::with_public_half).ok_or(Fault::File("not a key of an allowed kind"))
     }
 
+    /// Signs a SHA-256 digest by PSS, which real keys in files do not: for rehearsals of keys in hardware.
+    pub(super) fn sign_by_pss(&self, input: &[u8]) -> Result<Vec<u8>, Error> {
+        match &self.key {
+            Key::Rsa(key) => {
+                key.sign_with_rng(&mut SystemRandom, rsa::Pss::<Sha256>::new(), input).map_err(|_| Error::KeyMismatch)
+            }
+            _ => Err(Error::KeyMismatch),
+        }
+    }
+
     fn with_public_half(key: Key) -> Option<Self> {
         let document = match &key {
             Key::Ed25519(key) => key.verifying_key().to_public_key_der(),
@@ -130,6 +140,19 @@ impl FileKey {
         };
         document.ok().map(|document| Self { key, spki: document.into_vec() })
     }
+}
+
+/// Refuses what is no encrypted key.
+pub(crate) fn check_file(path: &Path) -> Result<(), Error> {
+    let text = Zeroizing::new(files::read_text(path, MAX_KEY_FILE)?);
+    let refused = |fault| Error::KeyFile { path: path.to_owned(), fault };
+    let (label, document) = SecretDocument::from_pem(&text).map_err(|_| refused("not a PEM file"))?;
+    if label != LABEL {
+        return Err(refused("not an encrypted private key"));
+    }
+    EncryptedPrivateKeyInfoRef::try_from(document.as_bytes())
+        .map(drop)
+        .map_err(|_| refused("not PKCS#8 encrypted by PBES2"))
 }
 
 enum Fault {

@@ -93,6 +93,11 @@ pub(crate) struct InUse {
     pub(crate) spki: Vec<u8>,
 }
 
+/// Refuses what is no reference to a key.
+pub(crate) fn check_reference(path: &Path) -> Result<(), Error> {
+    Reference::read(path).map(drop)
+}
+
 /// The passphrase of one custodian's key files.
 struct Passphrase {
     source: Source,
@@ -124,6 +129,8 @@ pub(crate) struct Keyring {
     cards: Cards,
     /// The keys in hardware that were opened, by whom.
     held: Vec<Held>,
+    /// Where keys are that are not in the authority's folder.
+    offline: Option<PathBuf>,
     // In this order: keys go before the sessions, sessions before the modules.
     made: Vec<MadePair>,
     hsms: Vec<(Custodian, Arc<Hsm>)>,
@@ -140,6 +147,7 @@ impl Keyring {
             pin_source,
             cards: Cards::new(pin_source, MANAGEMENT, LastTry::Keep),
             held: Vec::new(),
+            offline: None,
             made: Vec::new(),
             hsms: Vec::new(),
             modules: Vec::new(),
@@ -172,6 +180,16 @@ impl Keyring {
             Custodian::LedgerKeeper => &mut self.ledger_keeper,
             Custodian::Officer => &mut self.officer,
         }
+    }
+
+    /// Names the folder of the keys that lie in a safe otherwise.
+    pub(crate) fn offline_in(&mut self, folder: Option<PathBuf>) {
+        self.offline = folder;
+    }
+
+    /// That folder.
+    pub(crate) fn offline(&self) -> Option<&Path> {
+        self.offline.as_deref()
     }
 
     /// From which descriptor the passphrase of an officer comes.

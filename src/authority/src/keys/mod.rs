@@ -10,11 +10,13 @@ mod piv_error;
 mod piv_search;
 mod pkcs11;
 mod pss;
+mod throwaway;
 
-pub(crate) use file::FileKey;
+pub(crate) use file::{FileKey, check_file};
 pub use hsm_error::HsmError;
-pub(crate) use keyring::{Custodian, InUse, Keyring, StoredKey};
+pub(crate) use keyring::{Custodian, InUse, Keyring, StoredKey, check_reference};
 pub use piv_error::PivError;
+pub(crate) use throwaway::ThrowawayKey;
 
 use crate::error::Error;
 use countersign_common::{Certificate, PublicKey, SignatureAlgorithm};
@@ -47,6 +49,8 @@ fn sign_and_verify(key: &dyn SigningKey, public: &PublicKey, message: &[u8]) -> 
 /// A key with the certificate that speaks for it.
 pub(crate) struct Signer {
     certificate: Vec<u8>,
+    /// DER of certificates across that go with everything it signs.
+    across: Vec<Vec<u8>>,
     key: Box<dyn SigningKey>,
     /// The public half, ready.
     public: PublicKey,
@@ -60,12 +64,22 @@ impl Signer {
             return Err(Error::KeyMismatch);
         }
         let public = PublicKey::from_spki(key.spki()).map_err(|_| Error::KeyMismatch)?;
-        Ok(Self { certificate, key, public })
+        Ok(Self { certificate, across: Vec::new(), key, public })
     }
 
     /// The same, for many signatures.
     pub(crate) fn for_many(self) -> Self {
         Self { public: self.public.for_many(), ..self }
+    }
+
+    /// The same, with certificates of its root by other roots, so that what it signs leads to those as well.
+    pub(crate) fn with_across(self, across: Vec<Vec<u8>>) -> Self {
+        Self { across, ..self }
+    }
+
+    /// DER of the certificates across.
+    pub(crate) fn across(&self) -> &[Vec<u8>] {
+        &self.across
     }
 
     /// DER of the certificate.

@@ -54,6 +54,18 @@ pub(crate) enum Body {
         /// SHA-256 of the bundle.
         digest: String,
     },
+    CeremonyHeld {
+        /// `found`, `renew` or `roll-over`.
+        ceremony: String,
+        title: String,
+        /// Who was there, each as name and part.
+        participants: Vec<String>,
+        /// SHA-256 of the script.
+        script: String,
+        /// SHA-256 of the transcript.
+        digest: String,
+        transcript: String,
+    },
     CertificateListIssued {
         /// SHA-256 of the root's certificate.
         issuer: String,
@@ -89,6 +101,14 @@ pub(crate) enum Body {
         date: String,
         /// Whether the tokens that the ledger has of this signer stand.
         standing: bool,
+    },
+    CrossCertified {
+        /// Of the roots.
+        role: String,
+        /// SHA-256 of the certificate.
+        digest: String,
+        /// DER of the certificate.
+        certificate: String,
     },
     HolderEnrolled {
         subject: String,
@@ -200,10 +220,12 @@ impl Body {
             Self::AuthorityFounded { .. } => "authority-founded",
             Self::BatchIssued { .. } => "batch-issued",
             Self::BundleMade { .. } => "bundle-made",
+            Self::CeremonyHeld { .. } => "ceremony-held",
             Self::CertificateListIssued { .. } => "certificate-list-issued",
             Self::CertificateReinstated { .. } => "certificate-reinstated",
             Self::CertificateRenewed { .. } => "certificate-renewed",
             Self::CertificateRevoked { .. } => "certificate-revoked",
+            Self::CrossCertified { .. } => "cross-certified",
             Self::HolderEnrolled { .. } => "holder-enrolled",
             Self::OfficerEnrolled { .. } => "officer-enrolled",
             Self::RecordReceived { .. } => "record-received",
@@ -240,10 +262,12 @@ impl Body {
             | Self::TokenRevoked { id, .. } => id,
             Self::AnchorsAdopted { digest, .. }
             | Self::AnchorsUpdateIssued { digest, .. }
+            | Self::CeremonyHeld { digest, .. }
             | Self::CertificateListIssued { digest, .. }
             | Self::CertificateReinstated { digest }
             | Self::CertificateRenewed { digest, .. }
             | Self::CertificateRevoked { digest, .. }
+            | Self::CrossCertified { digest, .. }
             | Self::HolderEnrolled { digest, .. }
             | Self::OfficerEnrolled { digest, .. }
             | Self::RecordReceived { digest, .. }

@@ -119,6 +119,13 @@ impl Ledger {
         Ok(Writing(self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?))
     }
 
+    /// Writes all of it into a new file, as it is at one moment, whoever writes meanwhile.
+    pub(crate) fn copy_to(&self, path: &Path) -> Result<(), Error> {
+        let name = path.to_str().ok_or_else(|| Error::file(path, std::io::ErrorKind::InvalidFilename.into()))?;
+        self.connection.execute("VACUUM INTO ?1", [name])?;
+        Ok(())
+    }
+
     /// Closes the ledger, so that all of it is in its one file.
     pub(crate) fn close(self) -> Result<(), Error> {
         self.connection.close().map_err(|(_, error)| error.into())

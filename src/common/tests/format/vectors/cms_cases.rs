@@ -112,6 +112,24 @@ fn tokens(cast: &Cast) -> Vec<Case> {
         token("certificate-anchor", "CS-1105", "the trust anchor's certificate is there", &|cms| {
             cms.certificates.push(cast.token_root.certificate.clone());
         }),
+        token("certificate-across", "CS-0001", "none: the trust anchor certified by another root is there", &|cms| {
+            let other =
+                Request::new("Another Root", Key::p256("countersign test another root"), ca(None)).self_signed();
+            let key = Key::p256("countersign test token root");
+            cms.certificates.push(Request::new("Example Token Root", key, ca(Some(0))).issued_by(&other).certificate);
+        }),
+        token(
+            "certificate-across-other-key",
+            "CS-1105",
+            "the anchor's name with another key, by another root",
+            &|cms| {
+                let other =
+                    Request::new("Another Root", Key::p256("countersign test another root"), ca(None)).self_signed();
+                let key = Key::p256("countersign test a third root");
+                cms.certificates
+                    .push(Request::new("Example Token Root", key, ca(Some(0))).issued_by(&other).certificate);
+            },
+        ),
         token("certificates-nine", "CS-1101", "nine certificates", &|cms| {
             for number in 0..8 {
                 let key = Key::p256(&format!("countersign test extra {number}"));
