@@ -15,9 +15,10 @@ use std::{
 };
 
 /// Documents with commands, how many they have at least, so that none is lost unnoticed, and what they take for granted.
-const DOCUMENTS: [(&str, usize, &str); 13] = [
+const DOCUMENTS: [(&str, usize, &str); 14] = [
     ("README.md", 12, "true"),
     ("docs/approvals.md", 9, APPROVALS_SETTING),
+    ("docs/cards.md", 9, CARDS_SETTING),
     ("docs/ceremony.md", 30, CEREMONY_SETTING),
     ("docs/fleets.md", 5, FLEETS_SETTING),
     ("docs/guide.md", 25, GUIDE_SETTING),
@@ -30,6 +31,15 @@ const DOCUMENTS: [(&str, usize, &str); 13] = [
     ("docs/reports.md", 4, REPORTS_SETTING),
     ("docs/revocation.md", 18, REVOCATION_SETTING),
 ];
+
+/// An authority, and the CA of another organisation with the certificate of one of its cards.
+const CARDS_SETTING: &str = r#"
+    countersign-authority init --organization "Example Works" &&
+    "$ROOT/certs/organisation.sh" pki &&
+    openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out their-card.key &&
+    openssl pkey -in their-card.key -pubout -out their-card.pub &&
+    "$ROOT/certs/organisation.sh" pki their-card.pub their-card.pem "Alex Example"
+"#;
 
 /// The demonstration certificates, as in the folder of the sources.
 const GUIDE_SETTING: &str = r#"ln -s "$ROOT/certs" certs"#;
@@ -185,6 +195,11 @@ fn stand_ins(folder: &Path) -> PathBuf {
     fs::create_dir(&programs).unwrap();
     let [passphrase, pin, key_pin, ledger, officer] =
         ["passphrase", "pin", "key-pin", "ledger-passphrase", "officer-passphrase"].map(|name| programs.join(name));
+    // What a holder chooses first and later, and the PUK that cards are delivered with.
+    let [chosen, later, puk] = ["chosen-pin", "later-pin", "puk"].map(|name| programs.join(name));
+    fs::write(&chosen, "864201\n").unwrap();
+    fs::write(&later, "975310\n").unwrap();
+    fs::write(&puk, "12345678\n").unwrap();
     fs::write(&passphrase, "correct horse battery staple\n").unwrap();
     fs::write(&ledger, "another one for the ledger\n").unwrap();
     fs::write(&officer, "one of an officer's own\n").unwrap();
@@ -192,18 +207,24 @@ fn stand_ins(folder: &Path) -> PathBuf {
     fs::write(&key_pin, SoftHsm::PIN).unwrap();
     let script = |real: &str, global: &str| {
         format!(
-            "#!/bin/sh\nmain=7\ncase \" $* \" in\n\
+            "#!/bin/sh\nmain=7\nfourth='{puk}'\ncase \" $* \" in\n\
+             *' card enroll '*' --new-secrets '*) set -- \"$@\" --pin-fd 8 --new-pin-fd 3 --puk-fd 4;;\n\
+             *' card change-pin '*) set -- \"$@\" --pin-fd 3 --new-pin-fd 4; fourth='{later}';;\n\
+             *' card unblock '*) set -- \"$@\" --new-pin-fd 3;;\n\
              *' card enroll '*|*' activate '*) set -- \"$@\" --pin-fd 8;;\n\
              *' officer enroll '*) set -- \"$@\" --officer-passphrase-fd 5;;\n\
              *' request approve '*|*' ceremony sign '*) main=5;;\nesac\n\
              # A card's PIN is not that of the HSM.\n\
              pins=9\ncase \" $* \" in *piv:*|*' carded '*) pins=8;; esac\n\
-             exec '{real}' {global} \"$@\" 7<'{}' 8<'{}' 9<'{}' 6<'{}' 5<'{}'\n",
+             exec '{real}' {global} \"$@\" 7<'{}' 8<'{}' 9<'{}' 6<'{}' 5<'{}' 3<'{chosen}' 4<\"$fourth\"\n",
             passphrase.display(),
             pin.display(),
             key_pin.display(),
             ledger.display(),
-            officer.display()
+            officer.display(),
+            chosen = chosen.display(),
+            later = later.display(),
+            puk = puk.display()
         )
     };
     // A recorded machine, since the one that runs the tests may have nothing to be recognised by.

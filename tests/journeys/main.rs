@@ -10,3 +10,4 @@ mod objects;
 mod office;
 mod oracles;
 mod pins;
+mod whose_card;

@@ -55,6 +55,11 @@ impl Office {
         self.run(args).output()
     }
 
+    /// A command that reads a card.
+    pub(crate) fn authority_with_cards(&self, stack: &Stack, args: &[&str]) -> Output {
+        self.run(args).stack(stack).output()
+    }
+
     /// Enrols the card in the stack's first reader.
     pub(crate) fn enroll(&self, stack: &Stack, extra: &[&str]) -> Output {
         let args = ["card", "enroll", "--subject", "CN=Robin Example,O=Example Works", "--pin-fd", "4"];

@@ -150,6 +150,14 @@ impl Error {
             Self::Card(error) => card_advice(error).to_owned(),
             Self::Hsm(error) => error.advice().to_owned(),
             Self::Piv(error) => error.advice().to_owned(),
+            Self::Attestation { .. } => {
+                "do not certify this key: use another card, or the root certificates of the card's maker".to_owned()
+            }
+            Self::CardTaken { .. } => "take it out, and put in another card".to_owned(),
+            Self::WeakPin { what: "PUK", .. } => {
+                "choose eight digits that nobody would guess, and none of the PIN; or leave out --new-puk-fd".to_owned()
+            }
+            Self::WeakPin { .. } => "choose six to eight digits that nobody would guess".to_owned(),
             Self::SlotOccupied { .. } => {
                 "use another card, or replace key and certificate for good with --replace".to_owned()
             }
@@ -168,7 +176,7 @@ fn card_advice(error: &countersign_card::Error) -> &'static str {
         "CS-5005" | "CS-5006" | "CS-5011" => "put the card in, contacts first, and leave it there",
         "CS-5007" | "CS-5008" => "end the other program that uses the card, and try again",
         "CS-5024" => "check the PIN before you try again: too many wrong ones block the card",
-        "CS-5025" => "have the PIN reset with the PUK by whoever issued the card",
+        "CS-5025" => "set a new PIN with the PUK: countersign-authority card unblock; or ask whoever issued the card",
         "CS-5021" => "put a certificate into the slot, of any issuer: the card tells of its key by it",
         "CS-5026" => {
             "make sure of the PIN, then spend the last try: --use-last-try, for a key of the authority --key-last-try"
@@ -176,6 +184,12 @@ fn card_advice(error: &countersign_card::Error) -> &'static str {
         "CS-5027" => "type the PIN as digits",
         "CS-5029" => "the card cannot make or use such a key: try another --algorithm",
         "CS-5031" => "leave one card in the reader from beginning to end",
+        "CS-5035" => "make sure of the PUK before you try again: when it is blocked too, the card has to be reset",
+        "CS-5036" => "reset the card with the tool of its maker, which takes its keys along, and enrol it anew",
+        "CS-5037" => "type the PUK as digits",
+        "CS-5038" => "choose another one: the card has rules of its own",
+        "CS-5039" => "use a card that attests keys which it made itself, such as a YubiKey from version 4.3 on",
+        "CS-5046" => "enrol it without --new-secrets, and change its management key with the tool of its maker",
         "CS-5040" | "CS-5041" | "CS-5042" | "CS-5043" | "CS-5044" => {
             "ask whoever issued the card for its management key, and give it at the prompt or by a descriptor"
         }

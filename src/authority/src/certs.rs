@@ -27,8 +27,8 @@ use x509_cert::{
     ext::{
         Extension, ToExtension,
         pkix::{
-            AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName,
-            SubjectKeyIdentifier, name::GeneralName,
+            AuthorityKeyIdentifier, BasicConstraints, CertificatePolicies, ExtendedKeyUsage, KeyUsage, KeyUsages,
+            SubjectAltName, SubjectKeyIdentifier, certpolicy::PolicyInformation, name::GeneralName,
         },
     },
     name::Name,
@@ -62,8 +62,8 @@ pub(crate) enum Role {
     LedgerSigner,
     /// Approves tokens.
     Approver,
-    /// Signs activation challenges, with an e-mail address where one was given.
-    Holder { email: Option<String> },
+    /// Signs activation challenges, with an e-mail address where one was given and the policies that are asserted.
+    Holder { email: Option<String>, policies: Vec<ObjectIdentifier> },
 }
 
 impl Role {
@@ -273,7 +273,14 @@ impl BuilderProfile for Profile {
             let identifier = AuthorityKeyIdentifier { key_identifier, ..Default::default() };
             extensions.add(pkix::AUTHORITY_KEY_IDENTIFIER, false, &identifier)?;
         }
-        if let Role::Holder { email: Some(email) } = &self.role {
+        if let Role::Holder { policies, .. } = &self.role
+            && !policies.is_empty()
+        {
+            let information =
+                policies.iter().map(|id| PolicyInformation { policy_identifier: *id, policy_qualifiers: None });
+            extensions.add(pkix::CERTIFICATE_POLICIES, false, &CertificatePolicies(information.collect()))?;
+        }
+        if let Role::Holder { email: Some(email), .. } = &self.role {
             let names = SubjectAltName(vec![GeneralName::Rfc822Name(Ia5String::new(email)?)]);
             extensions.add(pkix::SUBJECT_ALT_NAME, false, &names)?;
         }
@@ -364,7 +371,9 @@ mod tests {
         assert!(!signer.is_ca());
 
         let email = Some("ada@example.com".to_owned());
-        let holder = issue(Role::Holder { email }, &subject, lifetime(3), signer_key.spki(), &root).unwrap();
+        let holder =
+            issue(Role::Holder { email, policies: Vec::new() }, &subject, lifetime(3), signer_key.spki(), &root)
+                .unwrap();
         let holder = Certificate::from_der(&holder).unwrap();
         assert!(holder.key_usage().unwrap().non_repudiation());
         assert_eq!(holder.subject_alt_names().len(), 1);
@@ -385,7 +394,7 @@ mod tests {
         let (name, key) = (parse_name("CN=Root").unwrap(), key(KeyAlgorithm::P256));
         let root = Signer::new(root(Role::HolderRoot, &name, lifetime(40), &*key).unwrap(), key).unwrap();
         for spki in [&b""[..], b"\x30\x00", &root.key().spki()[1..]] {
-            let refused = issue(Role::Holder { email: None }, &name, lifetime(3), spki, &root);
+            let refused = issue(Role::Holder { email: None, policies: Vec::new() }, &name, lifetime(3), spki, &root);
             assert_eq!(refused.unwrap_err().code(), "CS-7032");
         }
     }

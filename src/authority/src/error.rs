@@ -268,8 +268,29 @@ pub enum Error {
     Hsm(HsmError),
     /// A key on a PIV card, apart from the card itself.
     Piv(PivError),
+    /// The card was enrolled for somebody else already.
+    CardTaken {
+        /// For whom.
+        subject: String,
+    },
+    /// What the card says of its key is not good enough, or not true.
+    Attestation {
+        /// The slot.
+        slot: String,
+        /// What is wrong.
+        fault: String,
+    },
+    /// A new PIN or PUK is one that anybody would try.
+    WeakPin {
+        /// Which of the two.
+        what: &'static str,
+        /// Why it is refused.
+        fault: &'static str,
+    },
     /// The slot has a certificate already.
     SlotOccupied {
+        /// The slot.
+        slot: String,
         /// Its subject.
         subject: String,
     },
@@ -334,7 +355,10 @@ impl Error {
             | Self::SignerRevoked(_)
             | Self::UnknownToken { .. }
             | Self::UpdatesDiffer(_)
+            | Self::Attestation { .. }
+            | Self::CardTaken { .. }
             | Self::SlotOccupied { .. }
+            | Self::WeakPin { .. }
             | Self::WeakPassphrase => Outcome::Refused,
             _ => Outcome::CouldNot,
         }

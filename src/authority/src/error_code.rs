@@ -29,7 +29,7 @@ impl Error {
         ("CS-7021", "descriptor of a secret cannot be read"),
         ("CS-7022", "wrong passphrase"),
         ("CS-7023", "passphrase too short"),
-        ("CS-7024", "passphrases differ"),
+        ("CS-7024", "two entries of a new secret differ"),
         ("CS-7025", "key file damaged"),
         ("CS-7026", "key and certificate do not belong together"),
         ("CS-7027", "key opened by the secret of somebody else's keys"),
@@ -57,6 +57,8 @@ impl Error {
         ("CS-7060", "slot of the card occupied"),
         ("CS-7061", "card did not prove possession of the key"),
         ("CS-7062", "card gave back another certificate"),
+        ("CS-7063", "new PIN or PUK that anybody would try"),
+        ("CS-7064", "attestation of a key refused"),
         ("CS-7070", "record under a token that the ledger does not have"),
         ("CS-7071", "signatures over different anchors updates"),
         ("CS-7072", "signed by this person already"),
@@ -74,6 +76,7 @@ impl Error {
         ("CS-7096", "key of a root not here"),
         ("CS-7097", "backup cannot be used"),
         ("CS-7098", "backup older than the head"),
+        ("CS-7108", "card enrolled for somebody else already"),
     ];
 
     /// The stable code.
@@ -131,6 +134,9 @@ impl Error {
             Self::Hsm(error) => error.code(),
             Self::Piv(error) => error.code(),
             Self::SlotOccupied { .. } => "CS-7060",
+            Self::WeakPin { .. } => "CS-7063",
+            Self::Attestation { .. } => "CS-7064",
+            Self::CardTaken { .. } => "CS-7108",
             Self::NoPossession => "CS-7061",
             Self::CardReadBack => "CS-7062",
             Self::UnknownToken { .. } => "CS-7070",

@@ -26,7 +26,7 @@ impl fmt::Display for Error {
             Self::Descriptor { number, fault } => write!(f, "descriptor {number} cannot be read: {fault}"),
             Self::WrongPassphrase => f.write_str("wrong passphrase"),
             Self::WeakPassphrase => f.write_str("the passphrase has fewer than 8 characters"),
-            Self::PassphrasesDiffer => f.write_str("the two passphrases differ"),
+            Self::PassphrasesDiffer => f.write_str("the two entries differ"),
             Self::KeyFile { path, fault } => write!(f, "{} is damaged: {fault}", path.display()),
             Self::KeyMismatch => f.write_str("a key and its certificate do not belong together"),
             Self::Random => f.write_str("the system has no random numbers"),
@@ -105,7 +105,14 @@ impl fmt::Display for Error {
             Self::Card(error) => error.fmt(f),
             Self::Hsm(error) => error.fmt(f),
             Self::Piv(error) => error.fmt(f),
-            Self::SlotOccupied { subject } => write!(f, "slot 9C holds a certificate already: {subject}"),
+            Self::Attestation { slot, fault } => {
+                write!(f, "the attestation of the key in slot {slot} is refused: {fault}")
+            }
+            Self::CardTaken { subject } => write!(f, "the card was enrolled for {subject} already"),
+            Self::WeakPin { what, fault } => write!(f, "the new {what} {fault}"),
+            Self::SlotOccupied { slot, subject } => {
+                write!(f, "slot {slot} holds a certificate already: {subject}")
+            }
             Self::NoPossession => f.write_str("the card did not prove that it has the key it announced"),
             Self::CardReadBack => f.write_str("the card gave back another certificate than the one written"),
         }

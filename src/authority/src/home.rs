@@ -374,13 +374,7 @@ impl Home {
     /// How long the certificate of a person is valid under a root in use. It begins a little before now, since the clock
     /// of a machine may lag behind the authority's, and ends with the root at the latest.
     pub(crate) fn lifetime_under(&self, root: Role, validity: Interval, now: Time) -> Result<Lifetime, Error> {
-        let der = self.certificate(root)?;
-        let end = Certificate::from_der(&der).map_err(|_| Error::KeyMismatch)?.not_after();
-        let not_after = now.plus(validity.0.into());
-        if not_after > end {
-            return Err(Error::Usage(format!("the {} ends {end}: shorten --validity", root.name())));
-        }
-        Ok(Lifetime { not_before: now.minus(CLOCK_TOLERANCE), not_after })
+        lifetime_under(&self.certificate(root)?, root, validity, now)
     }
 
     /// Replaces the token anchors as a whole.
@@ -405,4 +399,14 @@ impl Home {
 
 fn encoded(all: &[Vec<u8>]) -> String {
     all.iter().map(|der| encode_certificate(der)).collect()
+}
+
+/// As [`Home::lifetime_under`], by the DER of the root's certificate.
+pub(crate) fn lifetime_under(certificate: &[u8], root: Role, validity: Interval, now: Time) -> Result<Lifetime, Error> {
+    let end = Certificate::from_der(certificate).map_err(|_| Error::KeyMismatch)?.not_after();
+    let not_after = now.plus(validity.0.into());
+    if not_after > end {
+        return Err(Error::Usage(format!("the {} ends {end}: shorten --validity", root.name())));
+    }
+    Ok(Lifetime { not_before: now.minus(CLOCK_TOLERANCE), not_after })
 }

@@ -9,6 +9,7 @@
 mod advice;
 mod archive;
 pub mod args;
+mod cards;
 mod ceremony;
 mod certificate_lint;
 mod certs;

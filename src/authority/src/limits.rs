@@ -3,6 +3,7 @@
 //! A guard against mistakes. Whoever can write to the folder can change the file.
 
 use crate::{
+    cards::CardRules,
     document::{self, Places},
     error::Error,
     files,
@@ -40,6 +41,8 @@ struct Document {
     customers: BTreeMap<String, Table>,
     /// By the officer's user name: besides the others.
     officers: BTreeMap<String, Table>,
+    /// What is demanded of cards.
+    cards: CardRules,
 }
 
 /// Terms for a profile that does not state them.
@@ -140,12 +143,19 @@ impl Limits {
         let too_many = all.filter(|(_, table)| table.approvals.is_some_and(|approvals| approvals > MAX_APPROVALS));
         let fault = format!("more approvals than a token carries; expected 0 to {MAX_APPROVALS}");
         wrong.extend(too_many.map(|(path, _)| (places.of(&path), fault.clone())));
+        let cards = document.cards.fault();
+        wrong.extend(cards.map(|(key, fault)| (places.of(&["cards", key]), fault.to_owned())));
         if wrong.is_empty() { Ok(Self { document, places, officer }) } else { Err(findings(wrong)) }
     }
 
     /// What fills in for a silent profile.
     pub(crate) fn defaults(&self) -> &Defaults {
         &self.document.defaults
+    }
+
+    /// What is demanded of cards.
+    pub(crate) fn cards(&self) -> &CardRules {
+        &self.document.cards
     }
 
     /// Whose limits count besides.
@@ -311,7 +321,7 @@ mod tests {
         let page = include_str!("../../../docs/profile.md");
         let example = page.split("```toml\n").nth(2).unwrap().split("```").next().unwrap();
         let limits = Limits::parse(Path::new("limits.toml"), example, "ada".to_owned()).unwrap();
-        let Document { defaults, limits, customers, officers } = limits.document;
+        let Document { defaults, limits, customers, officers, .. } = limits.document;
         assert!(defaults.within.is_some() && defaults.validity.is_some() && defaults.renew_after.is_some());
         let acme = customers["acme"].over(&limits);
         assert_eq!((acme.seats, acme.any_machine), (Some(40), Some(false)));
@@ -394,6 +404,24 @@ mod tests {
             let place = findings[0].place.as_ref().and_then(|place| place.position);
             assert_eq!(place.map(|(line, _)| line), Some(line), "{text}");
         }
+    }
+
+    #[test]
+    fn rules_of_cards() {
+        let parse = |text: &str| Limits::parse(Path::new("limits.toml"), text, "ada".to_owned());
+        let limits = parse("[cards]\nnew-secrets = true\npin-length = 8\n").unwrap();
+        assert!(limits.cards().new_secrets && !limits.cards().attested);
+        for (text, line) in [
+            ("[cards]\npin-length = 9\n", 2),
+            ("[cards]\nnew-secrets = true\nattested = true\n", 3),
+            ("[cards]\nattested = true\nattestation-roots = []\n", 2),
+        ] {
+            let findings = parse(text).unwrap_err();
+            assert_eq!(findings[0].code, "CS-7015");
+            let place = findings[0].place.as_ref().and_then(|place| place.position);
+            assert_eq!(place.map(|(line, _)| line), Some(line), "{text}");
+        }
+        assert!(parse("[cards]\npin = 6\n").is_err());
     }
 
     #[test]

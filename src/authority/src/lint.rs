@@ -74,6 +74,8 @@ impl Finding {
         ("CS-7128", "card with the management key it was delivered with"),
         ("CS-7129", "token that needs a list which was not issued yet"),
         ("CS-7131", "revoked token in the bundle"),
+        ("CS-7137", "card with a PIN that anybody would try"),
+        ("CS-7138", "person with other certificates in force"),
     ];
 
     /// The code of what goes beyond a limit.
@@ -104,7 +106,25 @@ impl Finding {
         Self::warning(
             "CS-7128",
             "the card has the management key it was delivered with, which everybody knows".to_owned(),
-            "change it with the tool of the card's maker, or anybody who holds the card can replace its key",
+            "enrol cards with --new-secrets, or anybody who holds the card can replace its key",
+        )
+    }
+
+    /// A card that anybody can use who finds it.
+    pub(crate) fn weak_pin() -> Self {
+        Self::warning(
+            "CS-7137",
+            "the card has a PIN that anybody would try".to_owned(),
+            "have its holder change it: countersign-authority card change-pin; or enrol cards with --new-secrets",
+        )
+    }
+
+    /// A person who has another card as well.
+    pub(crate) fn other_certificates(subject: &str, number: usize) -> Self {
+        Self::warning(
+            "CS-7138",
+            format!("{subject} has {number} other certificates that are in force"),
+            "revoke those that the person does not use any more: card enroll --supersede, card lost or revoke certificate",
         )
     }
 

@@ -44,15 +44,52 @@ impl Source {
     }
 }
 
+/// Where several secrets come from, a line each. A file is opened once: to open it again is to begin again.
+pub(crate) struct Lines {
+    source: Source,
+    file: Option<File>,
+}
+
+impl Lines {
+    pub(crate) const fn new(descriptor: Option<i32>, option: &'static str) -> Self {
+        Self { source: Source { descriptor, option }, file: None }
+    }
+
+    /// Asks for something new that a person has to remember, twice at the terminal, and checks it.
+    pub(crate) fn read_new<T>(&mut self, question: &str, check: impl Fn(&str) -> Result<T, Error>) -> Result<T, Error> {
+        let Some(number) = self.source.descriptor else {
+            let secret = ask(question, self.source.option)?;
+            let checked = check(&secret)?;
+            return if *ask("Once more: ", self.source.option)? == *secret {
+                Ok(checked)
+            } else {
+                Err(Error::PassphrasesDiffer)
+            };
+        };
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(open(number)?),
+        };
+        check(&next_line(file, number)?)
+    }
+}
+
 fn ask(question: &str, option: &'static str) -> Result<Secret, Error> {
     rpassword::prompt_password(question).map(Zeroizing::new).map_err(|_| Error::NoTerminal(option))
 }
 
-/// The first line, octet by octet: a pipe may hold further secrets for others behind it.
 fn read_line(number: i32) -> Result<Secret, Error> {
+    next_line(&mut open(number)?, number)
+}
+
+/// Opening by number needs no unsafe code, and works for a pipe, a file that is already deleted and a terminal.
+fn open(number: i32) -> Result<File, Error> {
+    File::open(format!("/dev/fd/{number}")).map_err(|fault| Error::Descriptor { number, fault })
+}
+
+/// The next line, octet by octet: a pipe may hold further secrets for others behind it.
+fn next_line(file: &mut File, number: i32) -> Result<Secret, Error> {
     let fault = |fault| Error::Descriptor { number, fault };
-    // Opening by number needs no unsafe code, and works for a pipe, a file that is already deleted and a terminal.
-    let mut file = File::open(format!("/dev/fd/{number}")).map_err(fault)?;
     let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
     let mut octet = Zeroizing::new([0]);
     while file.read(&mut *octet).map_err(fault)? == 1 && octet[0] != b'\n' {
@@ -90,6 +127,16 @@ mod tests {
         assert!(matches!(source.read(""), Err(Error::Descriptor { .. })), "an empty line");
         let closed = Source { descriptor: Some(9_999), option: "--passphrase-fd" };
         assert!(matches!(closed.read(""), Err(Error::Descriptor { number: 9_999, .. })));
+    }
+
+    #[test]
+    fn several_lines_come_from_a_file_one_after_another() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"first\nsecond\n").unwrap();
+        let mut lines = Lines::new(Some(file.as_raw_fd()), "--new-pin-fd");
+        let mut next = || lines.read_new("", |line| Ok(line.to_owned()));
+        assert_eq!([next().unwrap(), next().unwrap()], ["first", "second"]);
+        assert_eq!(next().unwrap_err().code(), "CS-7021");
     }
 
     #[test]

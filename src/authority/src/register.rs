@@ -71,6 +71,8 @@ pub(crate) struct KnownCertificate {
     pub(crate) der: Vec<u8>,
     /// Its role and the place among those of the role, counted from 1; nothing for holders and approvers.
     pub(crate) role: Option<(Role, usize)>,
+    /// Whether it was made for a card.
+    pub(crate) is_holder: bool,
 }
 
 /// A version of a token.
@@ -177,9 +179,11 @@ impl Register {
                 self.revoked_certificates.insert(digest, revoked);
                 self.last_change = sequence;
             }
-            Body::CrossCertified { certificate, .. }
-            | Body::HolderEnrolled { certificate, .. }
-            | Body::OfficerEnrolled { certificate, .. } => {
+            Body::HolderEnrolled { certificate, .. } => {
+                self.know(octets(&certificate)?, None);
+                self.certificates.last_mut().into_iter().for_each(|known| known.is_holder = true);
+            }
+            Body::CrossCertified { certificate, .. } | Body::OfficerEnrolled { certificate, .. } => {
                 self.know(octets(&certificate)?, None);
             }
             Body::RecordReceived { digest, holder, .. } => {
@@ -214,7 +218,27 @@ impl Register {
     fn know(&mut self, der: Vec<u8>, role: Option<Role>) {
         let place = |role| (role, 1 + self.of_role(role).count());
         let role = role.map(place);
-        self.certificates.push(KnownCertificate { digest: digest(&der), der, role });
+        self.certificates.push(KnownCertificate { digest: digest(&der), der, role, is_holder: false });
+    }
+
+    /// Certificates that were made for cards here.
+    pub(crate) fn holders(&self) -> impl Iterator<Item = &KnownCertificate> {
+        self.certificates.iter().filter(|known| known.is_holder)
+    }
+
+    /// Those that are not revoked.
+    pub(crate) fn holders_in_force(&self) -> impl Iterator<Item = &KnownCertificate> {
+        self.holders().filter(|known| !self.revoked_certificates.contains_key(&known.digest))
+    }
+
+    /// How many records of a holder came back, by the digest of the certificate.
+    pub(crate) fn received_of(&self, holder: &str) -> usize {
+        self.received.values().filter(|record| record.holder == holder).count()
+    }
+
+    /// Whether a certificate, by its digest, was issued to a person and is not revoked.
+    pub(crate) fn is_in_force(&self, digest: &str) -> bool {
+        self.holders_in_force().any(|known| known.digest == digest)
     }
 
     /// What the anchors in force demand of tokens.

@@ -4,7 +4,7 @@ use crate::apdu::{self, Command, StatusWord};
 use crate::error::Error;
 use crate::key::{Algorithm, Slot};
 use crate::management_key::{ManagementAlgorithm, ManagementKey};
-use crate::objects::certificate_object;
+use crate::objects::{Chuid, certificate_object};
 use crate::piv::{Piv, key_refusal};
 use crate::public_key::PublicKey;
 use crate::tlv::{self, Fault, Fields};
@@ -92,7 +92,25 @@ impl<T: Transport> Piv<T> {
         if certificate.is_empty() || certificate.len() > MAX_CERTIFICATE {
             return Err(Error::InputLength { length: certificate.len(), expected: MAX_CERTIFICATE });
         }
-        let data = [tlv::object(0x5C, &slot.certificate_tag()), certificate_object(certificate)].concat();
+        self.put_data(&slot.certificate_tag(), &certificate_object(certificate))
+    }
+
+    /// Writes a card holder unique identifier (SP 800-73 part 1, 3.1.2) over the one that is there: a GUID, which should be
+    /// a random UUID (RFC 9562, version 4), and the day until which the card is good, `YYYYMMDD`. The FASC-N is that of
+    /// cards outside the United States' government, and the object is not signed. Needs
+    /// [`authenticate_management`](Self::authenticate_management).
+    ///
+    /// # Errors
+    /// [`Error::ManagementKeyRequired`], and [`Error::InputLength`] if `expiration` has not eight characters.
+    pub fn put_chuid(&mut self, guid: &[u8; 16], expiration: &str) -> Result<(), Error> {
+        if expiration.len() != 8 {
+            return Err(Error::InputLength { length: expiration.len(), expected: 8 });
+        }
+        self.put_data(&[0x5F, 0xC1, 0x02], &Chuid::object(guid, expiration))
+    }
+
+    fn put_data(&mut self, tag: &[u8; 3], object: &[u8]) -> Result<(), Error> {
+        let data = [tlv::object(0x5C, tag), object.to_vec()].concat();
         let command = Command::new(apdu::PUT_DATA, 0x3F, 0xFF, data);
         match self.spend(&command)?.status {
             StatusWord::SUCCESS => Ok(()),

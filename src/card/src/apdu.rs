@@ -13,6 +13,8 @@ pub(crate) const GENERATE_LIMIT: Duration = Duration::from_secs(120);
 const SHORT_DATA: usize = 255;
 
 pub(crate) const VERIFY: u8 = 0x20;
+pub(crate) const CHANGE_REFERENCE_DATA: u8 = 0x24;
+pub(crate) const RESET_RETRY_COUNTER: u8 = 0x2C;
 pub(crate) const GENERATE_ASYMMETRIC_KEY_PAIR: u8 = 0x47;
 pub(crate) const GENERAL_AUTHENTICATE: u8 = 0x87;
 pub(crate) const SELECT: u8 = 0xA4;
@@ -21,6 +23,10 @@ pub(crate) const GET_DATA: u8 = 0xCB;
 pub(crate) const PUT_DATA: u8 = 0xDB;
 /// Not in SP 800-73: offered by YubiKeys from version 5.3.
 pub(crate) const GET_METADATA: u8 = 0xF7;
+/// Not in SP 800-73: offered by YubiKeys from version 4.3.
+pub(crate) const ATTEST: u8 = 0xF9;
+/// Not in SP 800-73: a YubiKey's, taken over by others.
+pub(crate) const SET_MANAGEMENT_KEY: u8 = 0xFF;
 
 /// The two bytes with which a card ends every answer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +35,8 @@ pub struct StatusWord(pub u16);
 impl StatusWord {
     /// Successful execution.
     pub const SUCCESS: Self = Self(0x9000);
+    /// Verification failed, without a count.
+    pub const VERIFICATION_FAILED: Self = Self(0x6300);
     /// Security status not satisfied.
     pub const SECURITY_STATUS_NOT_SATISFIED: Self = Self(0x6982);
     /// Authentication method blocked.
@@ -47,6 +55,11 @@ impl StatusWord {
     pub const INCORRECT_P1_P2: Self = Self(0x6A86);
     /// Referenced data or reference data not found.
     pub const REFERENCE_DATA_NOT_FOUND: Self = Self(0x6A88);
+
+    /// Whether the card does not know the command: by its instruction, its parameters or its function.
+    pub(crate) fn is_unknown_command(self) -> bool {
+        matches!(self.0, 0x6A81 | 0x6A86 | 0x6B00 | 0x6D00 | 0x6E00)
+    }
 
     /// Tries left, from `63Cx`.
     pub fn tries_left(self) -> Option<u8> {
@@ -134,6 +147,10 @@ impl Command {
     pub(crate) fn name(&self) -> &'static str {
         match self.instruction {
             VERIFY => "VERIFY",
+            CHANGE_REFERENCE_DATA => "CHANGE REFERENCE DATA",
+            RESET_RETRY_COUNTER => "RESET RETRY COUNTER",
+            ATTEST => "ATTEST",
+            SET_MANAGEMENT_KEY => "SET MANAGEMENT KEY",
             GENERATE_ASYMMETRIC_KEY_PAIR => "GENERATE ASYMMETRIC KEY PAIR",
             GENERAL_AUTHENTICATE => "GENERAL AUTHENTICATE",
             SELECT => "SELECT",

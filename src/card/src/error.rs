@@ -11,6 +11,13 @@ use crate::transport::TransportError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
+    /// The card says nothing about where the key in a slot was made.
+    CannotAttest {
+        /// The slot asked about.
+        slot: Slot,
+        /// The card's answer.
+        status: StatusWord,
+    },
     /// The certificate is compressed, and what comes out is not one, or is too large.
     CertificateCompression {
         /// The slot that was read.
@@ -54,6 +61,11 @@ pub enum Error {
     ManagementCardUnproven,
     /// The kind of the card's management key could not be found out.
     ManagementAlgorithmUnknown,
+    /// The card's management key cannot be changed by the command that is known here.
+    ManagementKeyFixed {
+        /// The card's answer.
+        status: StatusWord,
+    },
     /// The key given has another length than the card's management key.
     ManagementKeyLength {
         /// What the card has.
@@ -67,6 +79,8 @@ pub enum Error {
     ManagementKeyRequired,
     /// The management key is not the card's.
     ManagementKeyWrong,
+    /// The card does not take the new PIN or PUK: its own rules forbid it.
+    NewPinRefused,
     /// No certificate in a slot where one is needed. [`Piv::certificate`](crate::Piv::certificate) says `None`
     /// instead; this is for callers that cannot go on without.
     NoCertificate {
@@ -90,6 +104,10 @@ pub enum Error {
     PinPadTimeout,
     /// The card asks for the PIN first.
     PinRequired,
+    /// The PUK is blocked.
+    PukBlocked,
+    /// A PUK is six to eight digits; nothing was sent.
+    PukMalformed,
     /// The card refused a command for any other reason.
     Refused {
         /// Which command.
@@ -110,6 +128,11 @@ pub enum Error {
     WrongPin {
         /// Tries that are left.
         tries_left: u8,
+    },
+    /// The PUK is wrong.
+    WrongPuk {
+        /// Tries that are left, where the card tells.
+        tries_left: Option<u8>,
     },
 }
 
@@ -143,12 +166,18 @@ impl Error {
         ("CS-5032", "the card refused the command"),
         ("CS-5033", "the card sent too much"),
         ("CS-5034", "the value to sign or to store has the wrong length"),
+        ("CS-5035", "wrong PUK"),
+        ("CS-5036", "the PUK is blocked"),
+        ("CS-5037", "a PUK is six to eight digits"),
+        ("CS-5038", "the card does not take the new PIN or PUK"),
+        ("CS-5039", "the card cannot attest the key"),
         ("CS-5040", "wrong management key"),
         ("CS-5041", "the kind of management key could not be found out"),
         ("CS-5042", "a management key is 32, 48 or 64 hexadecimal digits"),
         ("CS-5043", "the management key has the wrong length for this card"),
         ("CS-5044", "the card asks for the management key first"),
         ("CS-5045", "the card did not prove that it knows the management key"),
+        ("CS-5046", "the card's management key cannot be changed"),
         ("CS-5050", "the reader has no usable PIN pad"),
         ("CS-5051", "PIN entry was cancelled at the reader"),
         ("CS-5052", "nobody entered the PIN at the reader in time"),
@@ -173,12 +202,18 @@ impl Error {
             Self::Refused { .. } => "CS-5032",
             Self::ReplyTooLarge { .. } => "CS-5033",
             Self::InputLength { .. } => "CS-5034",
+            Self::WrongPuk { .. } => "CS-5035",
+            Self::PukBlocked => "CS-5036",
+            Self::PukMalformed => "CS-5037",
+            Self::NewPinRefused => "CS-5038",
+            Self::CannotAttest { .. } => "CS-5039",
             Self::ManagementKeyWrong => "CS-5040",
             Self::ManagementAlgorithmUnknown => "CS-5041",
             Self::ManagementKeyMalformed => "CS-5042",
             Self::ManagementKeyLength { .. } => "CS-5043",
             Self::ManagementKeyRequired => "CS-5044",
             Self::ManagementCardUnproven => "CS-5045",
+            Self::ManagementKeyFixed { .. } => "CS-5046",
             Self::NoPinPad => "CS-5050",
             Self::PinPadCancelled => "CS-5051",
             Self::PinPadTimeout => "CS-5052",
@@ -189,6 +224,9 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::CannotAttest { slot, status } => {
+                write!(f, "the card cannot attest where the key in slot {slot} was made ({status})")
+            }
             Self::CertificateCompression { slot } => {
                 write!(f, "the compressed certificate in slot {slot} cannot be expanded")
             }
@@ -206,12 +244,16 @@ impl fmt::Display for Error {
             Self::ManagementAlgorithmUnknown => {
                 f.write_str("the card does not tell what kind of management key it has")
             }
+            Self::ManagementKeyFixed { status } => {
+                write!(f, "the card's management key cannot be changed ({status})")
+            }
             Self::ManagementKeyLength { algorithm, length } => {
                 write!(f, "the card's management key has {} bytes, not {length}", algorithm.key_length())
             }
             Self::ManagementKeyMalformed => f.write_str("a management key is 32, 48 or 64 hexadecimal digits"),
             Self::ManagementKeyRequired => f.write_str("the card asks for its management key first"),
             Self::ManagementKeyWrong => f.write_str("wrong management key"),
+            Self::NewPinRefused => f.write_str("the card does not take the new PIN or PUK"),
             Self::NoCertificate { slot } => write!(f, "no certificate in slot {slot}"),
             Self::NoPinPad => f.write_str("the reader has no usable PIN pad"),
             Self::NotPiv { status } => write!(f, "the card has no PIV application ({status})"),
@@ -220,6 +262,8 @@ impl fmt::Display for Error {
             Self::PinPadCancelled => f.write_str("PIN entry was cancelled at the reader"),
             Self::PinPadTimeout => f.write_str("nobody entered the PIN at the reader in time"),
             Self::PinRequired => f.write_str("the card asks for the PIN first"),
+            Self::PukBlocked => f.write_str("the PUK is blocked"),
+            Self::PukMalformed => f.write_str("a PUK is six to eight digits"),
             Self::Refused { command, status } => write!(f, "the card refused {command} ({status})"),
             Self::ReplyTooLarge { command, limit } => {
                 write!(f, "the card's answer to {command} is longer than {limit} bytes")
@@ -227,6 +271,9 @@ impl fmt::Display for Error {
             Self::Transport(error) => error.fmt(f),
             Self::WrongPin { tries_left: 1 } => f.write_str("wrong PIN; 1 try is left"),
             Self::WrongPin { tries_left } => write!(f, "wrong PIN; {tries_left} tries are left"),
+            Self::WrongPuk { tries_left: None } => f.write_str("wrong PUK"),
+            Self::WrongPuk { tries_left: Some(1) } => f.write_str("wrong PUK; 1 try is left"),
+            Self::WrongPuk { tries_left: Some(tries) } => write!(f, "wrong PUK; {tries} tries are left"),
         }
     }
 }

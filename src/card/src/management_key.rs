@@ -33,9 +33,32 @@ impl ManagementKey {
         Ok(Self(std::mem::take(&mut *key)))
     }
 
+    /// A key of 16, 24 or 32 bytes.
+    ///
+    /// # Errors
+    /// [`Error::ManagementKeyMalformed`] for another length.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        if [16, 24, 32].contains(&bytes.len()) { Ok(Self(bytes.to_vec())) } else { Err(Error::ManagementKeyMalformed) }
+    }
+
+    /// The key in hexadecimal, for another program that manages the card.
+    pub fn to_hex(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::with_capacity(2 * self.0.len()));
+        for byte in &self.0 {
+            for half in [byte >> 4, byte & 15] {
+                text.extend(char::from_digit(half.into(), 16));
+            }
+        }
+        text
+    }
+
     /// Whether this is the well-known key with which most cards are delivered, and which protects nothing.
     pub fn is_default(&self) -> bool {
         self.0 == DEFAULT_KEY
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// Length in bytes.
@@ -109,7 +132,7 @@ impl ManagementAlgorithm {
     }
 
     /// Length of its keys in bytes.
-    pub(crate) fn key_length(self) -> usize {
+    pub fn key_length(self) -> usize {
         match self {
             Self::Aes128 => 16,
             Self::TripleDes | Self::Aes192 => 24,
@@ -136,6 +159,7 @@ mod tests {
         assert!(key.is_default());
         assert_eq!(format!("{key:?}"), "ManagementKey(withheld)");
         assert!(!ManagementKey::from_hex(&"Ab".repeat(16)).expect("a key").is_default());
+        assert_eq!(*ManagementKey::from_hex(&"0Af9".repeat(8)).expect("a key").to_hex(), "0af9".repeat(8));
         for malformed in ["", "01", "0102030405060708010203040506070801020304050607", &"0g".repeat(24), &"é".repeat(24)]
         {
             assert_eq!(ManagementKey::from_hex(malformed).map(|_| ()), Err(Error::ManagementKeyMalformed));

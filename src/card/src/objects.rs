@@ -6,6 +6,13 @@ use flate2::read::GzDecoder;
 
 use crate::tlv::{self, Fault, Fields};
 
+/// The FASC-N of cards outside the United States' government (SP 800-73 part 1, 3.1.2): agency, system and credential are
+/// all nines, and the GUID alone tells one card from another.
+const NON_FEDERAL_FASC_N: [u8; 25] = [
+    0xD4, 0xE7, 0x39, 0xDA, 0x73, 0x9C, 0xED, 0x39, 0xCE, 0x73, 0x9D, 0x83, 0x68, 0x58, 0x21, 0x08, 0x42, 0x10, 0x84,
+    0x21, 0xC8, 0x42, 0x10, 0xC3, 0xEB,
+];
+
 /// The longest certificate taken out of a compressed object, in bytes.
 const MAX_EXPANDED: u64 = 64 * 1024;
 
@@ -96,6 +103,20 @@ impl Chuid {
             None => None,
         };
         Ok(Some(Self { guid, expiration }))
+    }
+}
+
+impl Chuid {
+    /// The object for PUT DATA. Its issuer's signature is empty, as most tools leave it.
+    pub(crate) fn object(guid: &[u8; 16], expiration: &str) -> Vec<u8> {
+        let content = [
+            tlv::object(0x30, &NON_FEDERAL_FASC_N),
+            tlv::object(0x34, guid),
+            tlv::object(0x35, expiration.as_bytes()),
+            tlv::object(0x3E, &[]),
+            tlv::object(0xFE, &[]),
+        ];
+        tlv::object(DATA, &content.concat())
     }
 }
 
@@ -200,6 +221,33 @@ mod tests {
         let policy = PinPolicy { application_pin: true, global_pin: true, global_pin_preferred: true };
         assert_eq!(PinPolicy::parse(object), Ok(policy));
         assert!(PinPolicy::parse(b"\x7E\x04\x5F\x2F\x01\x60").is_err());
+    }
+
+    #[test]
+    fn a_chuid_written_is_read_again() {
+        let object = Chuid::object(&[7; 16], "20291231");
+        let chuid = Chuid { guid: [7; 16], expiration: Some("20291231".to_owned()) };
+        assert_eq!(Chuid::parse(&object), Ok(Some(chuid)));
+    }
+
+    /// Digits of five bits, the lowest bit first and then odd parity, and at the end the exclusive or of all of them
+    /// (Technical Implementation Guidance: Smart Card Enabled Physical Access Control Systems, 6.1).
+    #[test]
+    fn the_fasc_n_says_that_no_agency_issued_the_card() {
+        let bits: Vec<u8> =
+            NON_FEDERAL_FASC_N.iter().flat_map(|octet| (0..8).rev().map(move |n| octet >> n & 1)).collect();
+        let mut sum = 0;
+        let digits: String = bits
+            .chunks(5)
+            .map(|digit| {
+                assert_eq!(digit.iter().sum::<u8>() % 2, 1, "parity");
+                let value = (0..4).fold(0, |value, n| value | digit[n] << n);
+                sum ^= value;
+                b"0123456789:S<F>E"[usize::from(value)] as char
+            })
+            .collect();
+        assert_eq!(&digits[..39], "S9999F9999F999999F0F1F0000000000300001E");
+        assert_eq!((digits.len(), sum), (40, 0), "the last digit checks the others");
     }
 
     #[test]

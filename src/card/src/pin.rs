@@ -37,6 +37,32 @@ impl fmt::Debug for Pin {
     }
 }
 
+/// The PUK, which sets a new PIN: six to eight decimal digits, eight of them by SP 800-73 part 2, 2.4.3. Erased from memory
+/// when dropped, and never printed.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct Puk([u8; 8]);
+
+impl Puk {
+    /// Checks the form without asking a card.
+    ///
+    /// # Errors
+    /// [`Error::PukMalformed`] unless `digits` is six to eight ASCII digits.
+    pub fn new(digits: &str) -> Result<Self, Error> {
+        Pin::new(digits).map(|pin| Self(pin.0)).map_err(|_| Error::PukMalformed)
+    }
+
+    /// The digits, padded with FF to eight bytes.
+    pub(crate) fn padded(&self) -> &[u8; 8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Puk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Puk(withheld)")
+    }
+}
+
 /// Whether a wrong PIN may block the card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LastTry {
@@ -75,5 +101,7 @@ mod tests {
     #[test]
     fn a_pin_is_not_printed() {
         assert_eq!(format!("{:?}", Pin::new("123456")), "Ok(Pin(withheld))");
+        assert_eq!(format!("{:?}", Puk::new("12345678")), "Ok(Puk(withheld))");
+        assert_eq!(Puk::new("1234567a").map(|_| ()), Err(Error::PukMalformed));
     }
 }

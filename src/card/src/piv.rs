@@ -314,7 +314,7 @@ pub(crate) fn key_refusal(command: &Command, status: StatusWord, slot: Slot, alg
 }
 
 /// GET DATA (SP 800-73 part 2, 3.1.2).
-fn data_query(tag: &[u8]) -> Command {
+pub(crate) fn data_query(tag: &[u8]) -> Command {
     Command::with_reply(apdu::GET_DATA, 0x3F, 0xFF, tlv::object(0x5C, tag))
 }
 
@@ -323,7 +323,7 @@ fn certificate_query(slot: Slot) -> Command {
 }
 
 /// The data of an answer to GET DATA; `None` if there is no such object. Cards have three words for that.
-fn object_in(reply: &Reply) -> Result<Option<&[u8]>, Error> {
+pub(crate) fn object_in(reply: &Reply) -> Result<Option<&[u8]>, Error> {
     match reply.status {
         StatusWord::SUCCESS => Ok(Some(&reply.data)),
         StatusWord::INCORRECT_DATA | StatusWord::NOT_FOUND | StatusWord::REFERENCE_DATA_NOT_FOUND => Ok(None),

@@ -81,6 +81,32 @@ pub fn wait_for_card(reader: Option<&str>, timeout: Duration, cancel: &AtomicBoo
     }
 }
 
+/// Waits until the card has left a reader, or the reader itself has gone. Returns whether it has, when `timeout` is over.
+///
+/// # Errors
+/// [`TransportError::Cancelled`] soon after `cancel` becomes true.
+pub fn wait_for_removal(reader: &str, timeout: Duration, cancel: &AtomicBool) -> Result<bool, TransportError> {
+    let context = establish()?;
+    let started = Instant::now();
+    loop {
+        let readers = list(&context)?;
+        let here: Vec<_> = readers.into_iter().filter(|one| one.name == reader).collect();
+        if here.iter().all(|reader| reader.state == ReaderState::Empty) {
+            return Ok(true);
+        }
+        if cancel.load(Ordering::Relaxed) {
+            return Err(TransportError::Cancelled);
+        }
+        let Some(left) = timeout.checked_sub(started.elapsed()).filter(|left| !left.is_zero()) else {
+            return Ok(false);
+        };
+        let mut watched = watch(&here, |_| State::PRESENT);
+        if context.get_status_change(left.min(GLANCE), &mut watched).is_err() {
+            thread::sleep(left.min(GLANCE / 10));
+        }
+    }
+}
+
 pub(crate) fn establish() -> Result<Context, TransportError> {
     Context::establish(Scope::User).map_err(fault)
 }

@@ -10,7 +10,7 @@ use std::{env, fs};
 
 use countersign_card::{
     Algorithm, Error, ExtendedLength, LastTry, ManagementAlgorithm, ManagementKey, Options, PcscTransport, Pin,
-    PinStatus, Piv, ReaderState, Slot, Transport, TransportError, readers, wait_for_card,
+    PinStatus, Piv, Puk, ReaderState, Slot, Transport, TransportError, readers, wait_for_card, wait_for_removal,
 };
 use countersign_testkit::{CardOptions, Run, Stack, TestAuthority, poll_until};
 
@@ -166,6 +166,70 @@ fn an_activation_is_five_commands() {
     let start = log.iter().rposition(|command| command.instruction == 0xA4).expect("a SELECT");
     let sent: Vec<u8> = log[start..].iter().map(|command| command.instruction).filter(|&ins| ins != 0xC0).collect();
     assert_eq!(sent, [0xA4, GET_DATA, 0x20, 0x20, GENERAL_AUTHENTICATE], "{}", card.log_text());
+}
+
+#[test]
+fn a_card_gets_new_credentials_and_an_identity() {
+    let (guid, new_key) = ([0x3A; 16], "A1".repeat(24));
+    if child().is_some() {
+        let mut card = authenticated();
+        card.put_chuid(&guid, "20291231").expect("written");
+        let chuid = card.chuid().expect("read").expect("one");
+        assert_eq!((chuid.guid, chuid.expiration.as_deref()), (guid, Some("20291231")));
+        let key = ManagementKey::from_hex(&new_key).expect("a key");
+        card.set_management_key(ManagementAlgorithm::TripleDes, &key).expect("set");
+        let puk = |digits| Puk::new(digits).expect("a PUK");
+        let other = Pin::new("864201").expect("a PIN");
+        let wrong = card.change_puk(&puk("00000000"), &puk("90716284"));
+        assert_eq!(wrong.map_err(|error| error.code()), Err("CS-5035"));
+        card.change_puk(&puk("12345678"), &puk("90716284")).expect("changed");
+        assert_eq!(card.change_pin(&other, &pin(), LastTry::Keep), Err(Error::WrongPin { tries_left: 2 }));
+        card.change_pin(&pin(), &other, LastTry::Keep).expect("changed");
+        drop(card);
+        // Block the PIN, and set another one with the PUK.
+        let mut card = piv();
+        for _ in 0..2 {
+            card.verify_pin(&pin(), LastTry::Keep).expect_err("wrong by now");
+        }
+        assert_eq!(card.verify_pin(&pin(), LastTry::Spend), Err(Error::PinBlocked));
+        assert_eq!(card.change_pin(&other, &pin(), LastTry::Spend), Err(Error::PinBlocked));
+        card.reset_pin(&puk("90716284"), &Pin::new("753159").expect("a PIN")).expect("set");
+        let stale = card.reset_pin(&puk("12345678"), &other);
+        assert_eq!(stale.map_err(|error| error.code()), Err("CS-5035"));
+        assert_eq!(card.attest(Slot::Signature).map_err(|error| error.code()), Err("CS-5039"));
+        assert_eq!(card.attestation_certificate(), Ok(None));
+        return;
+    }
+    let stack = Stack::start(1).expect("a PC/SC daemon");
+    let card = stack.insert(0, CardOptions::new());
+    run_child("a_card_gets_new_credentials_and_an_identity", &stack);
+    let verify = |pin: &str| card.yubico(&["-a", "verify-pin", "-P", pin]).output();
+    verify("753159").expect_code(0);
+    verify("123456").expect_failure();
+    card.yubico(&["-a", "generate", "-s", "9c", "-A", "ECCP256"]).output().expect_failure();
+    card.yubico(&["-a", "generate", "-s", "9c", "-A", "ECCP256", &format!("-k{new_key}")]).output().expect_code(0);
+    let status = card.yubico(&["-a", "status"]).output().expect_code(0).stdout_text();
+    assert!(status.contains(&"3a".repeat(16)), "{status}");
+}
+
+#[test]
+fn a_card_is_waited_for_until_it_leaves() {
+    let never = AtomicBool::new(false);
+    if child().is_some() {
+        let reader = wait_for_card(None, NO_WAIT, &never).expect("a card").name;
+        assert_eq!(wait_for_removal(&reader, NO_WAIT, &never), Ok(false));
+        let cancelled = wait_for_removal(&reader, Duration::from_secs(60), &AtomicBool::new(true));
+        assert_eq!(cancelled, Err(TransportError::Cancelled));
+        // The card leaves at this command.
+        piv().pin_status().expect_err("gone");
+        assert_eq!(wait_for_removal(&reader, Duration::from_secs(60), &never), Ok(true));
+        assert_eq!(wait_for_removal("no such reader", NO_WAIT, &never), Ok(true));
+        return;
+    }
+    let stack = Stack::start(1).expect("a PC/SC daemon");
+    let card = stack.insert(0, CardOptions::new().leave_on(0x20, 1));
+    run_child("a_card_is_waited_for_until_it_leaves", &stack);
+    drop(card);
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub struct Admission {
     pub grant: u16,
     /// The slot whose key it admits.
     pub slot: Slot,
+    /// Whether the path asserts that the key is in slot 9C, and that is the slot named: its issuer has seen an attestation.
+    pub slot_proven: bool,
     /// Indices into the issuers given, of those that belong into the record: all between the holder and the anchor,
     /// and the anchor itself where the grant names it by key digest.
     pub issuers: Vec<usize>,
@@ -92,6 +94,7 @@ pub(crate) fn admit(
     Ok(Admission {
         grant: grant.number,
         slot,
+        slot_proven: slot == Slot::Signature && path.policies().contains(oid::POLICY_ATTESTED_SIGNATURE_SLOT),
         issuers: needed,
         lists: path.lists().to_vec(),
         anchor_subject: anchor.subject_text(),

@@ -51,6 +51,12 @@ pub const EKU_LEDGER_SIGNING: ObjectIdentifier = under_arc(3, 4);
 /// Extended key usage: signs approvals of tokens.
 pub const EKU_TOKEN_APPROVAL: ObjectIdentifier = under_arc(3, 5);
 
+/// Certificate policy: the holder's key was made in the card that has it, which signs nothing without the PIN; the card has
+/// attested that to the issuer.
+pub const POLICY_ATTESTED: ObjectIdentifier = under_arc(4, 1);
+/// Certificate policy, besides [`POLICY_ATTESTED`]: the key is in slot 9C, and the PIN goes before every signature.
+pub const POLICY_ATTESTED_SIGNATURE_SLOT: ObjectIdentifier = under_arc(4, 2);
+
 /// id-signedData (RFC 5652 5.1).
 pub const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
 /// id-contentType (RFC 5652 11.1).

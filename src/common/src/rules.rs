@@ -107,6 +107,7 @@ impl<'a> VerifiedRecord<'a> {
             anchor: self.admission.anchor_subject.clone(),
             grant: self.challenge.grant,
             claimed_slot: self.challenge.slot,
+            slot_proven: self.admission.slot_proven,
             work_order: self.challenge.work_order.clone(),
         }
     }

@@ -162,8 +162,10 @@ pub struct HolderEvidence {
     pub anchor: String,
     /// Number of the grant.
     pub grant: u16,
-    /// The slot that the record names. It is the verifier's claim: this release has no proof of it.
+    /// The slot that the record names: the verifier's claim, unless it is proven.
     pub claimed_slot: Slot,
+    /// Whether a certificate policy proves the slot: the issuer has verified an attestation of the card.
+    pub slot_proven: bool,
     /// The technician's work order.
     pub work_order: Option<String>,
 }

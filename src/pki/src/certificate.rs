@@ -261,6 +261,27 @@ impl<'a> Certificate<'a> {
         self.verify_signature(self.public_key()?).map_err(|kind| self.error(kind))
     }
 
+    /// Verifies one step of a path, from this certificate to the one above it: names, the issuer's key and its right to
+    /// certify, this one's dates and critical extensions. The rest of RFC 5280's profile is not asked for, neither are length
+    /// constraints: this is for the attestations of devices, many of which have no key identifiers. Everything else
+    /// goes by [`validate_path`](crate::validate_path).
+    pub fn verify_step(&self, issuer: &Certificate<'_>, at: Time) -> Result<(), PathError> {
+        let certifies = issuer.is_ca() && issuer.key_usage().is_none_or(KeyUsage::key_cert_sign);
+        let unknown = self.unknown_critical_extension().map(PathErrorKind::UnknownCriticalExtension);
+        let refusal = match unknown {
+            Some(refusal) => Some(refusal),
+            None if !crate::name::names_match(self.issuer, issuer.subject) || !certifies => {
+                Some(PathErrorKind::IssuerNotCa)
+            }
+            None if at < self.not_before => Some(PathErrorKind::NotYetValid { not_before: self.not_before, at }),
+            None if at > self.not_after => Some(PathErrorKind::Expired { not_after: self.not_after, at }),
+            None => None,
+        };
+        let key = issuer.public_key()?;
+        let verified = || self.check_algorithm_at(key, at).and_then(|()| self.verify_signature(key));
+        refusal.map_or_else(verified, Err).map_err(|kind| self.error(kind))
+    }
+
     /// Verifies this certificate's signature with an issuer's key.
     pub(crate) fn verify_signature(&self, issuer: &PublicKey) -> Result<(), PathErrorKind> {
         let algorithm = self.signature_algorithm.ok_or(PathErrorKind::AlgorithmNotAllowed)?;

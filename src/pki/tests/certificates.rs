@@ -4,8 +4,10 @@
 
 use countersign_pki::{Certificate, MAX_CERTIFICATE_SIZE, PathErrorKind};
 use countersign_testpki::{
-    Key, Request,
-    certificates::{BASIC_CONSTRAINTS, POLICY, ca, extension, policies},
+    Identity, Key, Request,
+    certificates::{
+        BASIC_CONSTRAINTS, CERT_SIGN, DIGITAL_SIGNATURE, POLICY, basic_constraints, ca, extension, key_usage, policies,
+    },
     der::{bits, boolean, edit, integer, members, octets, oid, sequence, tlv},
 };
 use der::asn1::ObjectIdentifier;
@@ -121,4 +123,39 @@ fn the_fields_of_extensions_are_what_they_should_be() {
     assert_eq!(policy(&[sequence(&[&sequence(&[&oid("1.3.6.1.5.5.7.2.1"), &octets(&[1])])])]), None);
     assert!(policy(&[octets(&[1])]).is_some());
     assert!(policy(&[sequence(&[]), sequence(&[])]).is_some());
+}
+
+#[test]
+fn a_step_of_a_path_is_verified_by_itself() {
+    let root = Request::new("Root", Key::p256("root"), ca(None)).self_signed();
+    let issued = |change: fn(&mut Request<'_>), issuer: &Identity| {
+        let mut request = Request::new("Device", Key::p256("device"), vec![key_usage(DIGITAL_SIGNATURE)]);
+        // What RFC 5280 asks for and such a step does not.
+        request.identifiers = false;
+        change(&mut request);
+        request.issued_by(issuer).certificate
+    };
+    let step = |der: &[u8], issuer: &Identity, at: &str| {
+        let issuer = Certificate::from_der(&issuer.certificate).unwrap();
+        let at = at.parse().unwrap();
+        Certificate::from_der(der).unwrap().verify_step(&issuer, at).map_err(|error| error.kind.code())
+    };
+    let (first, last) = ("2026-01-01T00:00:00Z", "2035-12-31T23:59:59Z");
+    let good = issued(|_| {}, &root);
+    assert_eq!([step(&good, &root, first), step(&good, &root, last)], [Ok(()), Ok(())]);
+    assert_eq!(step(&good, &root, "2025-12-31T23:59:59Z"), Err("CS-2008"));
+    assert_eq!(step(&good, &root, "2036-01-01T00:00:00Z"), Err("CS-2009"));
+    let critical = issued(|request| request.extensions.push(extension("1.3.6.1.4.1.32473.9", true, &[5, 0])), &root);
+    assert_eq!(step(&critical, &root, first), Err("CS-2002"));
+
+    let same_name = Request::new("Root", Key::p256("another root"), ca(None)).self_signed();
+    assert_eq!(step(&good, &same_name, first), Err("CS-2007"));
+    let same_key = Request::new("Other", Key::p256("root"), ca(None)).self_signed();
+    assert_eq!(step(&good, &same_key, first), Err("CS-2010"));
+    for extensions in [vec![key_usage(CERT_SIGN)], vec![basic_constraints(None), key_usage(DIGITAL_SIGNATURE)]] {
+        let no_ca = Request::new("Root", Key::p256("root"), extensions).self_signed();
+        assert_eq!(step(&good, &no_ca, first), Err("CS-2010"));
+    }
+    let silent = Request::new("Root", Key::p256("root"), vec![basic_constraints(None)]).self_signed();
+    assert_eq!(step(&good, &silent, first), Ok(()), "no key usage forbids nothing");
 }

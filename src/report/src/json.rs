@@ -349,7 +349,7 @@ pub fn verdict(verdict: &Verdict) -> Value {
                     ("certificate_sha256", holder.certificate.to_string().into()),
                     ("anchor", holder.anchor.as_str().into()),
                     ("grant", holder.grant.into()),
-                    ("slot", slot(holder.claimed_slot)),
+                    ("slot", slot(holder.claimed_slot, holder.slot_proven)),
                     ("work_order", shown(holder.work_order.as_ref())),
                 ])
             }),
@@ -374,9 +374,9 @@ fn list_evidence(list: &ListEvidence) -> Value {
     })
 }
 
-/// The slot and what it rests on: this release has the verifier's claim and no proof.
-fn slot(claimed: Slot) -> Value {
-    json!({ "name": claimed.to_string(), "basis": "claimed" })
+/// The slot and what it rests on: the verifier's claim, or a certificate policy of an attested key.
+fn slot(claimed: Slot, proven: bool) -> Value {
+    json!({ "name": claimed.to_string(), "basis": if proven { "proven" } else { "claimed" } })
 }
 
 fn comparison(comparison: &MachineComparison) -> Value {

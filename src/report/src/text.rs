@@ -215,7 +215,8 @@ pub fn verdict_lines(verdict: &Verdict) -> Vec<Line> {
     }
     if let Some(holder) = &verdict.evidence.holder {
         lines.push(("activated by", format!("{} under {}", holder.subject, holder.anchor)));
-        lines.push(("with", format!("slot {} (claimed), grant {}", holder.claimed_slot, holder.grant)));
+        let basis = if holder.slot_proven { "proven" } else { "claimed" };
+        lines.push(("with", format!("slot {} ({basis}), grant {}", holder.claimed_slot, holder.grant)));
         lines.extend(holder.work_order.iter().map(|order| ("work order", order.clone())));
     }
     lines.extend(verdict.activated.map(|time| ("activated", time.to_string())));

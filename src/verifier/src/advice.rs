@@ -31,7 +31,7 @@ const CARD_AGAIN: &str =
     "take the card out, put it in again and repeat the command; if that does not help, try another reader";
 const ISSUER: &str = "the card's issuer can tell more: give them the code and the card's maker and type";
 const MANAGEMENT: &str =
-    "the management key is needed to enrol a card, not to activate: see countersign-authority card enroll";
+    "this is about managing a card, which is not needed to activate: see countersign-authority card";
 
 /// Every code, in order.
 const ADVICE: &[(&str, &str)] = &[
@@ -262,12 +262,18 @@ const ADVICE: &[(&str, &str)] = &[
     ("CS-5032", CARD_AGAIN),
     ("CS-5033", ISSUER),
     ("CS-5034", "this is a fault of the program: please report it with the code"),
+    ("CS-5035", MANAGEMENT),
+    ("CS-5036", MANAGEMENT),
+    ("CS-5037", MANAGEMENT),
+    ("CS-5038", MANAGEMENT),
+    ("CS-5039", MANAGEMENT),
     ("CS-5040", MANAGEMENT),
     ("CS-5041", MANAGEMENT),
     ("CS-5042", MANAGEMENT),
     ("CS-5043", MANAGEMENT),
     ("CS-5044", MANAGEMENT),
     ("CS-5045", MANAGEMENT),
+    ("CS-5046", MANAGEMENT),
     ("CS-5050", "type the PIN at the terminal"),
     ("CS-5051", "repeat the command and enter the PIN at the reader"),
     ("CS-5052", "repeat the command and enter the PIN at the reader within a minute"),

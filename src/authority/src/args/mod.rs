@@ -3,6 +3,7 @@
 mod approval;
 mod backup;
 mod ceremony;
+mod card;
 mod key;
 mod ledger;
 mod profile;
@@ -13,6 +14,9 @@ mod rotation;
 pub use approval::{OfficerCommand, OfficerEnroll, RequestApprove, RequestCommand, RequestIssue};
 pub use backup::{Backup, Restore};
 pub use ceremony::{CeremonyCommand, CeremonyRun, CeremonySign};
+pub use card::{
+    CardAlgorithm, CardCommand, CardLost, CardManagementKey, CardShow, CardSlot, ChangePin, Enroll, Unblock,
+};
 pub use key::{NewKey, OwnSigner};
 pub use ledger::LedgerCommand;
 pub use profile::ProfileCommand;
@@ -432,58 +436,6 @@ pub struct Issue {
 pub struct Inspect {
     /// The file, PEM or DER.
     pub file: PathBuf,
-}
-
-/// Commands about cards.
-#[derive(Debug, Subcommand)]
-pub enum CardCommand {
-    /// Make a key on a card, have the card prove that it has it, and certify it.
-    Enroll(Enroll),
-}
-
-/// Arguments of `card enroll`.
-#[derive(Args, Debug)]
-#[command(after_help = "Example:\n  \
-    countersign-authority card enroll --subject \"CN=Ada Lovelace,O=Example Works\" --email ada@example.com")]
-pub struct Enroll {
-    /// Whom the certificate names; CN is needed.
-    #[arg(long, value_name = "NAME")]
-    pub subject: String,
-    /// Kind of the key.
-    #[arg(long, value_enum, default_value = "p256")]
-    pub algorithm: CardAlgorithm,
-    /// The reader, by name or part of it; needed where several hold a card.
-    #[arg(long, value_name = "NAME")]
-    pub reader: Option<String>,
-    /// Replace the key and certificate that slot 9C holds, for good.
-    #[arg(long)]
-    pub replace: bool,
-    /// An e-mail address for the certificate.
-    #[arg(long, value_name = "ADDRESS")]
-    pub email: Option<String>,
-    /// How long the certificate is valid.
-    #[arg(long, value_name = "DURATION", default_value = "3y")]
-    pub validity: Interval,
-    /// Read the PIN as one line from this descriptor instead of the terminal.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
-    pub pin_fd: Option<i32>,
-    /// Read the card's management key, in hexadecimal, as one line from this descriptor. Without it the key that
-    /// cards are delivered with is tried, then asked for.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
-    pub management_key_fd: Option<i32>,
-    /// Spend the last try of the PIN.
-    #[arg(long)]
-    pub use_last_try: bool,
-}
-
-/// A kind of key that is made on a card.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum CardAlgorithm {
-    /// ECDSA on P-256.
-    P256,
-    /// RSA, 2048 bits.
-    #[value(name = "rsa-2048")]
-    Rsa2048,
 }
 
 #[cfg(test)]

@@ -27,8 +27,8 @@ mod tree;
 
 use crate::{
     args::{
-        AnchorsCommand, CardCommand, CeremonyCommand, Cli, Command, Global, LedgerCommand, OfficerCommand,
-        ProfileCommand, ReceiptsCommand, RequestCommand, RevokeCommand,
+        AnchorsCommand, CeremonyCommand, Cli, Command, Global, LedgerCommand, OfficerCommand, ProfileCommand,
+        ReceiptsCommand, RequestCommand, RevokeCommand,
     },
     error::Error,
     keys::Keyring,
@@ -135,7 +135,7 @@ fn carry_out(command: Command, context: &mut Context<'_>) -> Result<(Answer, u8)
         Command::Profile { command: ProfileCommand::Check { files } } => profile::check(&files, context),
         Command::Profile { command: ProfileCommand::Schema { limits, out } } => profile::schema(limits, out.as_deref()),
         Command::Inspect(arguments) => inspect::run(&arguments),
-        Command::Card { command: CardCommand::Enroll(arguments) } => card::enroll(&arguments, context),
+        Command::Card { command } => return card::run(command, context),
         Command::Ledger { command: LedgerCommand::List } => ledger::list(context),
         Command::Ledger { command: LedgerCommand::Show { id, export } } => {
             ledger::show(&id, export.as_deref(), context)

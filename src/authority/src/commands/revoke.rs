@@ -109,6 +109,12 @@ pub(super) fn certificate(arguments: &RevokeCertificate, context: &mut Context<'
     Ok(answer(&format!("the certificate of {subject}"), arguments.reason, date, sequence, document, &also))
 }
 
+/// Revokes a certificate by its whole SHA-256, from now on.
+pub(super) fn by_digest(digest: &str, reason: RevocationWord, context: &mut Context<'_>) -> Result<Answer, Error> {
+    let arguments = RevokeCertificate { certificate: digest.to_owned(), reason, date: None, standing: false };
+    certificate(&arguments, context)
+}
+
 pub(super) fn lift(kind: LiftKind, id: &str, context: &mut Context<'_>) -> Result<Answer, Error> {
     context.attempt("revoke lift", id);
     let home = Home::open(&context.global.home)?;

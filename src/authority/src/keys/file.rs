@@ -8,7 +8,10 @@ use crate::{
     random::{self, SystemRandom},
 };
 use countersign_common::{HashAlgorithm, SignatureAlgorithm};
-use der::asn1::ObjectIdentifier;
+use der::{
+    Encode as _,
+    asn1::{ObjectIdentifier, OctetStringRef},
+};
 use ed25519_dalek::pkcs8::KeypairBytes;
 use p256::elliptic_curve::Generate;
 use pkcs8::{
@@ -17,6 +20,7 @@ use pkcs8::{
 };
 use sha2::Sha256;
 use signature::{Signer, hazmat::PrehashSigner};
+use spki::AlgorithmIdentifierRef;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -26,6 +30,9 @@ const ITERATIONS: u32 = 600_000;
 const MAX_KEY_FILE: usize = 16 * 1024;
 /// id-Ed25519 (RFC 8410 3).
 pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+/// id-alg-hkdf-with-sha256 (RFC 8619 2).
+const HKDF: AlgorithmIdentifierRef<'static> =
+    AlgorithmIdentifierRef { oid: ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.3.28"), parameters: None };
 const LABEL: &str = "ENCRYPTED PRIVATE KEY";
 
 /// A private key in memory, from a file or on the way into one. The libraries erase it when it is dropped.
@@ -68,18 +75,8 @@ impl FileKey {
         Self::with_public_half(key).ok_or(Error::KeyMismatch)
     }
 
-    /// Encrypts the key: PBKDF2 with HMAC-SHA256 and AES-256-CBC, as PEM.
+    /// Encrypts the key, as PEM.
     pub(crate) fn encrypt(&self, passphrase: &str) -> Result<Zeroizing<String>, Error> {
-        let parameters = pbes2::Parameters::generate_pbkdf2_sha256_aes256cbc(
-            ITERATIONS,
-            &random::octets::<16>()?,
-            random::octets::<16>()?,
-        );
-        let pem = |document: &SecretDocument| {
-            let info = PrivateKeyInfoRef::try_from(document.as_bytes())?;
-            let encrypted = info.encrypt_with_params(parameters?, passphrase)?;
-            Ok::<_, pkcs8::Error>(encrypted.to_pem(LABEL, LineEnding::LF)?)
-        };
         let document = match &self.key {
             // Without the public half, which OpenSSL 3.0 does not expect there.
             Key::Ed25519(key) => KeypairBytes { secret_key: key.to_bytes(), public_key: None }.to_pkcs8_der(),
@@ -87,29 +84,17 @@ impl FileKey {
             Key::P384(key) => key.to_pkcs8_der(),
             Key::Rsa(key) => key.to_pkcs8_der(),
         };
-        document.and_then(|document| pem(&document)).map_err(|_| Error::KeyMismatch)
+        seal(document.map_err(|_| Error::KeyMismatch)?.as_bytes(), passphrase)
     }
 
     /// Opens a key file.
     pub(crate) fn open(path: &Path, passphrase: &str) -> Result<Self, Error> {
-        let text = Zeroizing::new(files::read_text(path, MAX_KEY_FILE)?);
-        Self::decrypt(&text, passphrase).map_err(|fault| match fault {
-            Fault::Passphrase => Error::WrongPassphrase,
-            Fault::File(fault) => Error::KeyFile { path: path.to_owned(), fault },
-        })
+        let fault = |fault| Error::KeyFile { path: path.to_owned(), fault };
+        Self::from_plain(unseal(path, passphrase)?.as_bytes()).ok_or_else(|| fault("not a key of an allowed kind"))
     }
 
-    fn decrypt(text: &str, passphrase: &str) -> Result<Self, Fault> {
-        let (label, document) = SecretDocument::from_pem(text).map_err(|_| Fault::File("not a PEM file"))?;
-        if label != LABEL {
-            return Err(Fault::File("not an encrypted private key"));
-        }
-        let encrypted = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes())
-            .map_err(|_| Fault::File("not PKCS#8 encrypted by PBES2"))?;
-        // CBC has no other way to tell a wrong passphrase than by what comes out.
-        let plain = encrypted.decrypt(passphrase).map_err(|_| Fault::Passphrase)?;
-        let info = PrivateKeyInfoRef::try_from(plain.as_bytes()).map_err(|_| Fault::Passphrase)?;
-        let plain = plain.as_bytes();
+    fn from_plain(plain: &[u8]) -> Option<Self> {
+        let info = PrivateKeyInfoRef::try_from(plain).ok()?;
         let key = match info.algorithm.oid {
             ED25519 => ed25519_dalek::SigningKey::from_pkcs8_der(plain).ok().map(|key| Key::Ed25519(Box::new(key))),
             rsa::pkcs1::ALGORITHM_OID => rsa::PrivateKey::from_pkcs8_der(plain).ok().map(|key| Key::Rsa(Box::new(key))),
@@ -118,7 +103,7 @@ impl FileKey {
                 .or_else(|_| p384::ecdsa::SigningKey::from_pkcs8_der(plain).map(|key| Key::P384(Box::new(key))))
                 .ok(),
         };
-        key.and_then(Self::with_public_half).ok_or(Fault::File("not a key of an allowed kind"))
+        key.and_then(Self::with_public_half)
     }
 
     /// Signs a SHA-256 digest by PSS, which real keys in files do not: for rehearsals of keys in hardware.
@@ -144,20 +129,57 @@ impl FileKey {
 
 /// Refuses what is no encrypted key.
 pub(crate) fn check_file(path: &Path) -> Result<(), Error> {
-    let text = Zeroizing::new(files::read_text(path, MAX_KEY_FILE)?);
-    let refused = |fault| Error::KeyFile { path: path.to_owned(), fault };
-    let (label, document) = SecretDocument::from_pem(&text).map_err(|_| refused("not a PEM file"))?;
-    if label != LABEL {
-        return Err(refused("not an encrypted private key"));
-    }
-    EncryptedPrivateKeyInfoRef::try_from(document.as_bytes())
-        .map(drop)
-        .map_err(|_| refused("not PKCS#8 encrypted by PBES2"))
+    sealed(path).map(drop)
 }
 
-enum Fault {
-    Passphrase,
-    File(&'static str),
+/// The DER of what is encrypted in a file.
+fn sealed(path: &Path) -> Result<SecretDocument, Error> {
+    let fault = |fault| Error::KeyFile { path: path.to_owned(), fault };
+    let text = Zeroizing::new(files::read_text(path, MAX_KEY_FILE)?);
+    let (label, document) = SecretDocument::from_pem(&text).map_err(|_| fault("not a PEM file"))?;
+    if label != LABEL {
+        return Err(fault("not an encrypted private key"));
+    }
+    EncryptedPrivateKeyInfoRef::try_from(document.as_bytes())
+        .map_err(|_| fault("not PKCS#8 encrypted by PBES2"))?;
+    Ok(document)
+}
+
+/// Encrypts the DER of a private key: PBKDF2 with HMAC-SHA256 and AES-256-CBC, as PEM.
+fn seal(plain: &[u8], passphrase: &str) -> Result<Zeroizing<String>, Error> {
+    let (salt, vector) = (random::octets::<16>()?, random::octets::<16>()?);
+    let parameters = pbes2::Parameters::generate_pbkdf2_sha256_aes256cbc(ITERATIONS, &salt, vector);
+    let pem = || {
+        let encrypted = PrivateKeyInfoRef::try_from(plain)?.encrypt_with_params(parameters?, passphrase)?;
+        Ok::<_, pkcs8::Error>(encrypted.to_pem(LABEL, LineEnding::LF)?)
+    };
+    pem().map_err(|_| Error::KeyMismatch)
+}
+
+/// The DER of the private key in a file.
+fn unseal(path: &Path, passphrase: &str) -> Result<SecretDocument, Error> {
+    let document = sealed(path)?;
+    let encrypted =
+        EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).map_err(|_| Error::WrongPassphrase)?;
+    // CBC has no other way to tell a wrong passphrase than by what comes out.
+    let plain = encrypted.decrypt(passphrase).map_err(|_| Error::WrongPassphrase)?;
+    PrivateKeyInfoRef::try_from(plain.as_bytes()).map_err(|_| Error::WrongPassphrase)?;
+    Ok(plain)
+}
+
+/// Encrypts a secret from which others follow, in the form of a private key for HKDF (RFC 8619).
+pub(super) fn seal_secret(secret: &[u8; 32], passphrase: &str) -> Result<Zeroizing<String>, Error> {
+    let info = PrivateKeyInfoRef::new(HKDF, OctetStringRef::new(secret)?);
+    seal(Zeroizing::new(info.to_der()?).as_slice(), passphrase)
+}
+
+/// Opens what [`seal_secret`] has made.
+pub(super) fn open_secret(path: &Path, passphrase: &str) -> Result<Zeroizing<[u8; 32]>, Error> {
+    let plain = unseal(path, passphrase)?;
+    let info = PrivateKeyInfoRef::try_from(plain.as_bytes()).ok().filter(|info| info.algorithm == HKDF);
+    let secret = info.and_then(|info| info.private_key.as_bytes().try_into().ok());
+    let fault = || Error::KeyFile { path: path.to_owned(), fault: "not a secret of 32 octets" };
+    secret.map(Zeroizing::new).ok_or_else(fault)
 }
 
 impl SigningKey for FileKey {

@@ -3,6 +3,7 @@
 use super::{
     FileKey, SigningKey,
     cards::{Cards, Held},
+    file,
     hsm::{self, Hsm, Token},
     pkcs11::{MadePair, Pkcs11Key},
 };
@@ -297,6 +298,16 @@ impl Keyring {
     /// Opens a key file.
     pub(crate) fn open_file(&mut self, path: &Path, custodian: Custodian) -> Result<Box<dyn SigningKey>, Error> {
         Ok(Box::new(FileKey::open(path, self.passphrase(custodian)?)?))
+    }
+
+    /// Encrypts a secret from which others follow under a custodian's passphrase.
+    pub(crate) fn seal_secret(&mut self, secret: &[u8; 32], custodian: Custodian) -> Result<Zeroizing<String>, Error> {
+        file::seal_secret(secret, self.passphrase(custodian)?)
+    }
+
+    /// Opens a file with a secret from which others follow.
+    pub(crate) fn open_secret(&mut self, path: &Path, custodian: Custodian) -> Result<Zeroizing<[u8; 32]>, Error> {
+        file::open_secret(path, self.passphrase(custodian)?)
     }
 
     /// Opens the key that a reference in the folder leads to; `certificate` is the DER of its certificate.

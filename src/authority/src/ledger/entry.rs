@@ -116,6 +116,12 @@ pub(crate) enum Body {
         digest: String,
         /// DER of the certificate.
         certificate: String,
+        /// The card's GUID, where it has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        card: Option<String>,
+        /// DER of the attestation of the key and of the certificate that signed it, where it was verified.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attestation: Option<[String; 2]>,
     },
     OfficerEnrolled {
         subject: String,

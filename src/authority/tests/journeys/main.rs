@@ -22,3 +22,4 @@ mod rollover;
 mod rotating;
 mod support;
 mod two_person;
+mod whole_card;

@@ -91,6 +91,12 @@ fn every_error_has_a_code_of_its_own() {
 fn every_error_of_the_card() -> Vec<Error> {
     let (slot, algorithm, status) = (Slot::Signature, Algorithm::P256, StatusWord(0x6A80));
     vec![
+        Error::CannotAttest { slot, status },
+        Error::ManagementKeyFixed { status },
+        Error::NewPinRefused,
+        Error::PukBlocked,
+        Error::PukMalformed,
+        Error::WrongPuk { tries_left: Some(2) },
         Error::CardExchanged,
         Error::CertificateCompression { slot },
         Error::InputLength { length: 1, expected: 32 },

@@ -1,7 +1,9 @@
 //! The PIV session against scripted cards: every command is compared byte by byte, every status word and fault played.
 
 mod admin;
+mod attestation;
 mod chaining;
+mod credentials;
 mod faults;
 mod hostile;
 mod metadata;

@@ -9,7 +9,7 @@ use countersign_testpki::{
     Request,
     certificates::{
         DIGITAL_SIGNATURE, EKU_ANCHORS_SIGNING, EKU_LEDGER_SIGNING, EKU_LIST_SIGNING, EKU_TOKEN_APPROVAL,
-        EKU_TOKEN_SIGNING, ca, extended_key_usage, key_usage,
+        EKU_TOKEN_SIGNING, ca, extended_key_usage, key_usage, policies,
     },
     keys::Key,
     objects::{ACTIVATED, time},
@@ -119,6 +119,36 @@ fn whoever_has_a_part_in_the_token_authority_activates_nothing() {
         let token = cast.token(|_| {});
         let record = cast.record_cms(&cast.challenge(&token), &token, &holder).build();
         assert_eq!(site.judge(&record, &NO_LISTS).reason, Reason::RoleMixed(role));
+    }
+}
+
+#[test]
+fn a_policy_of_the_issuer_proves_the_slot() {
+    let site = Site::new();
+    let cast = &site.cast;
+    let (attested, in_9c) = ("1.3.6.1.4.1.32473.2026.4.1", "1.3.6.1.4.1.32473.2026.4.2");
+    for (asserted, slot, proven) in [
+        (&[][..], Slot::Signature, false),
+        (&[attested], Slot::Signature, false),
+        (&[attested, in_9c], Slot::Signature, true),
+        (&[attested, in_9c], Slot::Authentication, false),
+        (&["2.5.29.32.0"], Slot::Signature, false),
+    ] {
+        let mut extensions = vec![key_usage(DIGITAL_SIGNATURE)];
+        if !asserted.is_empty() {
+            extensions.push(policies(asserted));
+        }
+        let holder = Request::new("Alex Example", Key::p256("another holder"), extensions).issued_by(&cast.holder_root);
+        let holder = Certificate::from_der(&holder.certificate).unwrap();
+        let anchors = site.anchors();
+        let admit = |token: &VerifiedToken<'_>| {
+            token.admit(&holder, &[], slot, ACTIVATED.parse().unwrap(), &anchors, &NO_LISTS)
+        };
+        let change = |token: &mut Token| {
+            token.grants[0].criteria = None;
+            token.grants[0].authentication_slot = true;
+        };
+        assert_eq!(with(&site, change, admit).unwrap().slot_proven, proven, "{asserted:?} {slot}");
     }
 }
 

@@ -261,6 +261,7 @@ impl Cast {
         let admission = Admission {
             grant: 1,
             slot: Slot::Signature,
+            slot_proven: false,
             issuers: Vec::new(),
             lists: Vec::new(),
             anchor_subject: String::new(),
