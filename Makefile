@@ -11,7 +11,7 @@ export COUNTERSIGN_PKITS ?= $(wildcard $(CURDIR)/target/python-venv/lib/python3*
 
 BUILD_PACKAGES := build-essential pkg-config libpcsclite-dev
 CARD_PACKAGES := pcscd vsmartcard-vpcd clang libclang-dev
-ORACLE_PACKAGES := openssl opensc opensc-pkcs11 softhsm2 pcsc-tools yubico-piv-tool python3-venv util-linux libssl-dev strace faketime chromium
+ORACLE_PACKAGES := openssl opensc opensc-pkcs11 softhsm2 pcsc-tools yubico-piv-tool python3-venv util-linux libssl-dev strace faketime chromium postgresql
 VIRTUAL_CARD := tests/virtual-card/target/release/virtual-card
 
 .PHONY: help

@@ -98,6 +98,29 @@ def million():
     return rows
 
 
+def ledger():
+    """Rows about the audit of a ledger with a million entries: the whole command, in turn with a plain loop that reads the
+    same rows and hashes the same octets, and checks nothing."""
+    folder = TARGET / "ledger"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    run(["cargo", "build", "--release", "--quiet", "--package", "countersign-authority", "--example", "ledger"], cwd=ROOT)
+    for name in ("issuer", "ledger-signer"):
+        (folder / name).write_text(f"a passphrase of the {name}\n")
+    authority = [str(TARGET / "release/countersign-authority"), "--home", str(folder / "authority")]
+    script = 'exec "$@" 3<issuer 4<ledger-signer'
+    for command in (["init", "--organization", "Bench", "--ledger-passphrase-fd", "4"],
+                    ["issue", "--customer", "acme", "--customer-name", "Acme", "--product", "control-room",
+                     "--activate-within", "30d", "--out", "token.pem"]):
+        run(["sh", "-c", script, "sh", *authority, "--passphrase-fd", "3", *command], cwd=folder)
+    own, file = str(TARGET / "release/examples/ledger"), str(folder / "authority/ledger.sqlite")
+    run([own, "grow", file, "1000000"])
+    checked, raw = wall([[*authority, "ledger", "verify"], [own, "raw", file]], rounds=7)
+    shutil.rmtree(folder)
+    return [("`ledger verify` of a million entries, whole process", f"{checked:.0f} ms",
+             f"reading and hashing alone, {raw:.0f} ms", f"{checked / raw:.2f} times", "at most 2 times")]
+
+
 def meshes():
     """Rows about paths through meshes and ladders of CAs, found and refused, all of them in one process but certval's,
     which has no budget and gets ten seconds."""
@@ -221,6 +244,7 @@ def main():
     rows.append(("", "", f"`openssl version`, which verifies nothing, {nothing:.2f} ms", f"{own / nothing:.3f} times", ""))
 
     rows += million()
+    rows += ledger()
     rows += meshes()
     rows += fleets()
 

@@ -67,7 +67,31 @@ impl Error {
             }
             Self::Encoding(_) => "please report this with the arguments that were used".to_owned(),
             Self::Ledger(_) => {
-                "check the rights and the room in the authority's folder, and that no other command hangs".to_owned()
+                "check the rights and the room in the authority's folder or database, and that no other command hangs".to_owned()
+            }
+            Self::LedgerUrl(_) => {
+                "write postgresql://USER@/DATABASE?host=FOLDER without a password, for a server on this machine or behind a \
+                 tunnel (docs/ledger.md); change a password that was typed"
+                    .to_owned()
+            }
+            Self::LedgerServer(_) => {
+                "check that the server runs, that its URL in authority.toml is right, and that it lets this user in"
+                    .to_owned()
+            }
+            Self::LedgerUnfit(_) => "have whoever runs the server change that, or name another database".to_owned(),
+            Self::LedgerExists(_) => {
+                "name another database; to work with that ledger, copy the folder of its authority".to_owned()
+            }
+            Self::OtherLedger(_) => {
+                "correct the URL in authority.toml, or name the folder of that authority with --home".to_owned()
+            }
+            Self::FolderBehind { .. } => {
+                "copy the file, with anchors.pem and holder-roots.pem, from the folder where that was done".to_owned()
+            }
+            Self::LedgerOutcome(_) => {
+                "look whether the entry is there: countersign-authority ledger list; if it is, ledger show NUMBER \
+                 --export FILE writes what was issued, and if not, do it again"
+                    .to_owned()
             }
             Self::NoEntry(_) => "list what there is: countersign-authority ledger list".to_owned(),
             Self::Ambiguous(_) => "type more of it; countersign-authority ledger list shows all of it".to_owned(),

@@ -2,6 +2,7 @@
 
 use crate::{
     keys::{HsmError, PivError},
+    ledger::LedgerFault,
     lint::Finding,
 };
 use core::fmt;
@@ -132,7 +133,24 @@ pub enum Error {
     /// Something could not be encoded: a fault of this program.
     Encoding(der::Error),
     /// The ledger cannot be read or written.
-    Ledger(rusqlite::Error),
+    Ledger(LedgerFault),
+    /// The URL of the ledger is refused; says why, without the URL.
+    LedgerUrl(String),
+    /// There is no way to the server with the ledger.
+    LedgerServer(LedgerFault),
+    /// A database in which no ledger can be kept; says why.
+    LedgerUnfit(&'static str),
+    /// The database has a ledger already; says which database.
+    LedgerExists(String),
+    /// The ledger is another authority's than the folder; says how that shows.
+    OtherLedger(String),
+    /// The ledger has what was renewed or adopted in another folder, and this one does not.
+    FolderBehind {
+        /// The file that is missing or out of date.
+        path: PathBuf,
+    },
+    /// The connection broke while the ledger made something durable: whether it is there is not known.
+    LedgerOutcome(LedgerFault),
     /// The ledger is not what it should be.
     LedgerDamaged(String),
     /// The ledger was changed; says where and how.
@@ -319,6 +337,7 @@ impl Error {
             | Self::BatchFile { .. }
             | Self::BatchRow(_)
             | Self::CeremonyScript(_)
+            | Self::LedgerUrl(_)
             | Self::Profile(_)
             | Self::CustomerName(_)
             | Self::TooManySteps { .. } => Outcome::Usage,
@@ -327,6 +346,8 @@ impl Error {
             | Self::FileExists(_)
             | Self::KeptHead { .. }
             | Self::LedgerAltered(_)
+            | Self::LedgerExists(_)
+            | Self::OtherLedger(_)
             | Self::Lint(_)
             | Self::CertificateLint(_)
             | Self::BackupFile { .. }
@@ -364,9 +385,11 @@ impl Error {
         }
     }
 
-    /// Whether a rule refused what was asked for. That a file is in the way is no rule.
+    /// Whether a rule refused what was asked for. That a file is in the way is no rule, and another's ledger is no place
+    /// to enter it.
     pub(crate) fn is_refusal(&self) -> bool {
-        self.outcome() == Outcome::Refused && !matches!(self, Self::BatchFolder { .. } | Self::FileExists(_))
+        let no_rule = matches!(self, Self::BatchFolder { .. } | Self::FileExists(_) | Self::OtherLedger(_));
+        self.outcome() == Outcome::Refused && !no_rule
     }
 
     /// All that it consists of, where it is made of findings.
@@ -391,12 +414,6 @@ impl Error {
 }
 
 impl std::error::Error for Error {}
-
-impl From<rusqlite::Error> for Error {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Ledger(error)
-    }
-}
 
 impl From<der::Error> for Error {
     fn from(error: der::Error) -> Self {

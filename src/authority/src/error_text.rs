@@ -36,6 +36,19 @@ impl fmt::Display for Error {
             }
             Self::Encoding(fault) => write!(f, "cannot be encoded: {fault}"),
             Self::Ledger(fault) => write!(f, "the ledger failed: {fault}"),
+            Self::LedgerUrl(fault) => write!(f, "the URL of the ledger is refused: {fault}"),
+            Self::LedgerServer(fault) => write!(f, "no way to the server with the ledger: {fault}"),
+            Self::LedgerUnfit(fault) => write!(f, "no ledger can be kept in that database: {fault}"),
+            Self::LedgerExists(url) => write!(f, "{url} has a ledger already"),
+            Self::OtherLedger(fault) => write!(f, "the ledger is not that of this folder: {fault}"),
+            Self::FolderBehind { path } => write!(
+                f,
+                "{} is missing or out of date: the ledger has what was renewed or adopted in another folder",
+                path.display()
+            ),
+            Self::LedgerOutcome(fault) => {
+                write!(f, "the connection to the ledger broke while the entry was made durable: {fault}")
+            }
             Self::LedgerDamaged(fault) => write!(f, "the ledger is damaged: {fault}"),
             Self::LedgerAltered(fault) => write!(f, "the ledger was altered: {fault}"),
             Self::NotTheSignedTree { head, fault } => write!(f, "the ledger is not the one of {head}: {fault}"),

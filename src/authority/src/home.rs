@@ -1,17 +1,18 @@
 //! The authority's folder.
 //!
 //! ```text
-//! authority.toml      layout version, organization, day of founding
+//! authority.toml      layout version, organization, day of founding; the ledger's URL, where it is on a server
 //! anchors.pem         the token anchors: go into the product
 //! holder-roots.pem    the roots of the holders enrolled here
 //! *-across.pem        certificates of roots by other roots, after a root was rolled over
 //! ROLE.pem            the first certificate of each role; ROLE-2.pem the second, and so on
 //! keys/ROLE.key.pem   their keys, encrypted, 0600
 //! keys/ROLE.key.toml  instead of it, where a key in hardware is
-//! ledger.sqlite       what was issued and revoked
+//! ledger.sqlite       what was issued and revoked, unless that is on a server
 //! ```
 //!
 //! The keys of the roots may lie on a medium in a safe instead, in one folder and under the same names.
+//! Several folders may have one ledger on a server. Each is held against it when it is opened.
 //!
 //! The last certificate of a role that the ledger has is the one in use. Those before stay: a root goes on signing the
 //! list of what it issued.
@@ -22,8 +23,9 @@ use crate::{
     error::Error,
     files,
     keys::{Custodian, StoredKey},
-    ledger::Ledger,
-    words::Interval,
+    ledger::{Ledger, Place, ServerUrl},
+    register::founding_certificates,
+    words::{Interval, hex_octets},
 };
 use countersign_common::{CLOCK_TOLERANCE, Certificate, MAX_FILE_SIZE, Time, decode_certificates, encode_certificate};
 use serde::{Deserialize, Serialize};
@@ -48,12 +50,28 @@ pub(crate) struct Settings {
     organization: String,
     /// When it was founded, as RFC 3339.
     founded: String,
+    /// The URL of the ledger, where it is on a server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ledger: Option<String>,
 }
 
 impl Settings {
     /// Settings of a new authority.
-    pub(crate) fn new(organization: &str, founded: Time) -> Self {
-        Self { format: FORMAT, organization: organization.to_owned(), founded: founded.to_string() }
+    pub(crate) fn new(organization: &str, founded: Time, ledger: Option<&ServerUrl>) -> Self {
+        Self {
+            format: FORMAT,
+            organization: organization.to_owned(),
+            founded: founded.to_string(),
+            ledger: ledger.map(ToString::to_string),
+        }
+    }
+
+    /// Where the ledger of the authority in a folder is.
+    pub(crate) fn ledger(&self, folder: &Path) -> Result<Place, Error> {
+        match &self.ledger {
+            Some(url) => Ok(Place::Server(url.parse()?)),
+            None => Ok(Place::File(folder.join("ledger.sqlite"))),
+        }
     }
 }
 
@@ -190,6 +208,7 @@ impl Role {
 pub(crate) struct Home {
     path: PathBuf,
     organization: String,
+    ledger: Place,
     /// How many certificates each role has had, in the order of [`Role::ALL`]; the last one is in use.
     places: [usize; 6],
 }
@@ -198,18 +217,52 @@ impl Home {
     /// Opens the folder of an authority.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let settings = Self::settings(path)?;
-        let mut home = Self { path: path.to_owned(), organization: settings.organization, places: [1; 6] };
+        let place = settings.ledger(path)?;
+        let mut home =
+            Self { path: path.to_owned(), organization: settings.organization, ledger: place, places: [1; 6] };
         let ledger = home.ledger()?;
+        let renewals = ledger.renewals()?;
         for (place, role) in home.places.iter_mut().zip(Role::ALL) {
-            *place = 1 + ledger.renewals(role.slug())?;
+            *place = 1 + renewals.iter().filter(|(of, _)| of == role.slug()).count();
+        }
+        if matches!(home.ledger, Place::Server(_)) {
+            home.check_folder(&ledger, &renewals)?;
         }
         Ok(home)
     }
 
+    /// Refuses a folder that is not of the authority whose ledger it is, or that lacks what was renewed from another folder.
+    fn check_folder(&self, ledger: &Ledger, renewals: &[(String, String)]) -> Result<(), Error> {
+        let founding = ledger.entry(1)?.map(|entry| entry.body);
+        let founding = founding.iter().flat_map(founding_certificates);
+        let renewed = renewals.iter().filter_map(|(role, der)| Some((Role::from_name(role)?, der.as_str())));
+        let mut seen = Vec::new();
+        for (role, der) in founding.chain(renewed) {
+            seen.push(role);
+            let place = seen.iter().filter(|of| **of == role).count();
+            let file = self.path.join(role.certificate_file(place));
+            if !file.exists() {
+                return Err(Error::FolderBehind { path: file });
+            }
+            if Some(self.certificate_at(role, place)?) != hex_octets(der) {
+                return Err(Error::OtherLedger(format!("it has another certificate than {}", file.display())));
+            }
+        }
+        if seen.len() < Role::ALL.len() {
+            return Err(Error::OtherLedger("it does not begin with the founding of an authority".to_owned()));
+        }
+        for role in [Role::TokenRoot, Role::HolderRoot] {
+            let Some(collection) = role.collection() else { continue };
+            if !self.collected(collection)?.contains(&self.certificate(role)?) {
+                return Err(Error::FolderBehind { path: self.path.join(collection) });
+            }
+        }
+        Ok(())
+    }
+
     /// Opens the ledger in the folder of an authority, without asking it which keys are in use: it may be wrong.
     pub(crate) fn ledger_alone(path: &Path) -> Result<Ledger, Error> {
-        Self::settings(path)?;
-        Ledger::open(&Self::ledger_file(path))
+        Ledger::open(&Self::settings(path)?.ledger(path)?)
     }
 
     fn settings(path: &Path) -> Result<Settings, Error> {
@@ -298,14 +351,14 @@ impl Home {
         Ok(())
     }
 
-    /// The ledger's file in a folder.
-    pub(crate) fn ledger_file(folder: &Path) -> PathBuf {
-        folder.join("ledger.sqlite")
+    /// Where the ledger is.
+    pub(crate) fn ledger_place(&self) -> &Place {
+        &self.ledger
     }
 
     /// Opens the ledger.
     pub(crate) fn ledger(&self) -> Result<Ledger, Error> {
-        Ledger::open(&Self::ledger_file(&self.path))
+        Ledger::open(&self.ledger)
     }
 
     /// Makes these the certificates of roots of a role by other roots: what a ceremony that was cut off left there goes.
@@ -364,6 +417,11 @@ impl Home {
     /// DER of the token anchors: what goes into the product.
     pub(crate) fn anchors(&self) -> Result<Vec<Vec<u8>>, Error> {
         self.collected(ANCHORS)
+    }
+
+    /// The file with them.
+    pub(crate) fn anchors_file(&self) -> PathBuf {
+        self.path.join(ANCHORS)
     }
 
     /// DER of the roots of the holders enrolled here.

@@ -45,6 +45,7 @@ pub mod words;
 pub use document::Place;
 pub use error::{Error, Outcome};
 pub use keys::{HsmError, PivError};
+pub use ledger::LedgerFault;
 pub use lint::Finding;
 pub use receipts::ReceiptFinding;
 

@@ -11,6 +11,11 @@ pub(crate) fn name() -> String {
     name_in(&fs::read_to_string("/etc/passwd").unwrap_or_default(), user)
 }
 
+/// The user under whom the command runs, whoever logged in: what a server on this machine sees.
+pub(crate) fn account() -> String {
+    name_in(&fs::read_to_string("/etc/passwd").unwrap_or_default(), rustix::process::geteuid().as_raw())
+}
+
 /// The user of the login, unless there was none, as in a service or container.
 fn logged_in() -> Option<u32> {
     let user = fs::read_to_string("/proc/self/loginuid").ok()?.trim().parse().ok()?;

@@ -229,18 +229,29 @@ impl FromStr for DerText {
 /// So many octets in hexadecimal.
 pub(crate) fn hex<const N: usize>(text: &str) -> Result<Octets<N>, String> {
     let wrong = || format!("expected {} hexadecimal digits", 2 * N);
-    let octets = hex_octets(text).ok_or_else(wrong)?;
-    octets.try_into().map(Octets).map_err(|_| wrong())
+    if text.len() != 2 * N {
+        return Err(wrong());
+    }
+    let mut octets = [0; N];
+    for (octet, pair) in octets.iter_mut().zip(text.as_bytes().as_chunks::<2>().0) {
+        *octet = octet_of(pair).ok_or_else(wrong)?;
+    }
+    Ok(Octets(octets))
 }
 
 /// Octets in hexadecimal.
 pub(crate) fn hex_octets(text: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let digit = |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     if !rest.is_empty() {
         return None;
     }
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+    pairs.iter().map(octet_of).collect()
+}
+
+/// The octet of two hexadecimal digits.
+fn octet_of([high, low]: &[u8; 2]) -> Option<u8> {
+    let digit = |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(*high)? << 4 | digit(*low)?)
 }
 
 /// Lower-case hexadecimal.

@@ -1,4 +1,5 @@
-//! Test support: a private PC/SC stack with virtual PIV cards, runners for commands, a browser, a validator for JSON Schema.
+//! Test support: a private PC/SC stack with virtual PIV cards, a server of PostgreSQL, runners for commands, a browser, a
+//! validator for JSON Schema.
 //!
 //! ```no_run
 //! use countersign_testkit::{Algorithm, CardOptions, Run, Stack};
@@ -20,6 +21,7 @@ mod card;
 mod card_log;
 mod daemon;
 mod json_schema;
+mod postgres;
 mod reader_states;
 mod run;
 mod soft_hsm;
@@ -33,6 +35,7 @@ pub use browser::{View, Visit, visit};
 pub use card::{Algorithm, Card, CardOptions};
 pub use card_log::{LoggedCommand, Outcome};
 pub use json_schema::Schema;
+pub use postgres::Postgres;
 pub use reader_states::{ReaderState, reader_states};
 pub use run::{Output, Run};
 pub use soft_hsm::SoftHsm;

@@ -41,6 +41,16 @@ pub fn virtual_card() -> PathBuf {
     file
 }
 
+/// Path of a program of PostgreSQL's server, of the newest release that is installed.
+pub(crate) fn postgres_tool(name: &str) -> PathBuf {
+    let releases = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let newest = releases.max_by_key(|release| release.file_name().to_string_lossy().parse::<u32>().unwrap_or(0));
+    newest
+        .map(|release| release.path().join("bin").join(name))
+        .filter(|file| file.is_file())
+        .unwrap_or_else(|| tool(name))
+}
+
 /// Path of SoftHSM2's PKCS#11 module.
 pub(crate) fn soft_hsm_module() -> PathBuf {
     let file = PathBuf::from("/usr/lib/softhsm/libsofthsm2.so");
@@ -73,7 +83,8 @@ fn package(tool: &str) -> &str {
         "pgrep" => "procps",
         "setpriv" | "setsid" => "util-linux",
         "softhsm2-util" => "softhsm2",
-        "env" | "timeout" => "coreutils",
+        "chown" | "env" | "id" | "timeout" => "coreutils",
+        "initdb" | "postgres" | "psql" => "postgresql",
         "ykman" => "yubikey-manager",
         "swtpm_setup" => "swtpm-tools",
         name if name.starts_with("tpm2_") => "tpm2-tools",

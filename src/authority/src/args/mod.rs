@@ -273,6 +273,10 @@ pub struct Init {
     /// How RSA keys in hardware sign.
     #[arg(long, value_enum, default_value = "pkcs1")]
     pub rsa_padding: RsaPadding,
+    /// Keep the ledger in this database of PostgreSQL, where several folders share it: `postgresql://USER@/DATABASE`,
+    /// without a password. Unless stated it is a file in the folder.
+    #[arg(long, value_name = "URL")]
+    pub ledger: Option<String>,
     /// How long the roots are valid.
     #[arg(long, value_name = "DURATION", default_value = "20y")]
     pub root_validity: Interval,

@@ -143,7 +143,13 @@ impl Plan {
             .map(|anchor| (anchor.certificate.as_bytes().to_vec(), anchor.not_after.map(|end| end.0)))
             .collect();
         let added = arguments.add.iter().map(|path| plan::certificate(path)).collect::<Result<Vec<_>, _>>()?;
-        for der in home.anchors()?.into_iter().chain(added) {
+        let kept = home.anchors()?;
+        // What another folder's update removed would come back.
+        let own = |der: &Vec<u8>| register.of_role(Role::TokenRoot).any(|root| root.der == *der);
+        if last.is_some() && kept.iter().any(|der| !own(der) && !anchors.iter().any(|(known, _)| known == der)) {
+            return Err(Error::FolderBehind { path: home.anchors_file() });
+        }
+        for der in kept.into_iter().chain(added) {
             if !anchors.iter().any(|(known, _)| *known == der) {
                 anchors.push((der, None));
             }

@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     files::NewFile,
     home::Home,
-    ledger::Ledger,
+    ledger::{Ledger, Place},
 };
 use countersign_report as report;
 use serde_json::json;
@@ -20,6 +20,10 @@ use std::{
 
 pub(super) fn run(arguments: &Backup, context: &mut Context<'_>) -> Result<Answer, Error> {
     let home = Home::open(&context.global.home)?;
+    if let Place::Server(_) = home.ledger_place() {
+        let fault = "the ledger is on a server: back it up there, with pg_dump, and copy the folder";
+        return Err(Error::Usage(fault.to_owned()));
+    }
     let mut file = NewFile::reserve(&arguments.out)?;
     let set_mode = |file: &std::fs::File| file.set_permissions(std::fs::Permissions::from_mode(0o600));
     set_mode(file.file()).map_err(|fault| Error::file(&arguments.out, fault))?;
@@ -43,7 +47,7 @@ pub(super) fn run(arguments: &Backup, context: &mut Context<'_>) -> Result<Answe
     drop(writing);
 
     context.note("Reading the entries …");
-    let copied = Ledger::open(&copy)?;
+    let copied = Ledger::open(&Place::File(copy.clone()))?;
     let audit = copied.audit(&BTreeSet::new(), &mut |size| context.note(&format!("{size} entries …")))?;
     copied.close()?;
     let state = LedgerState { log: audit.log.to_string(), size: audit.size, root: audit.root.to_string() };

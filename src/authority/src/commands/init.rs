@@ -11,7 +11,7 @@ use crate::{
     home::{Home, Role, Settings},
     key_uri::KeyPlace,
     keys::{Custodian, Keyring, Signer, SigningKey, StoredKey},
-    ledger::{Body, Ledger, Writing},
+    ledger::{Body, Ledger, Place, ServerUrl, Writing},
     lint::Finding,
     words::{Interval, to_hex},
 };
@@ -40,7 +40,12 @@ pub(super) fn run(arguments: Init, context: &mut Context<'_>) -> Result<Answer, 
     }
     let places = Places::new(&arguments.key)?;
     check_padding(arguments.rsa_padding, Role::ALL.into_iter().map(|role| places.of(role)))?;
+    let url = arguments.ledger.as_deref().map(str::parse::<ServerUrl>).transpose()?;
     let folder = NewFolder::reserve(home)?;
+    if let Some(url) = &url {
+        // A rehearsal: what was made is gone with the connection.
+        Ledger::create(&Place::Server(url.clone()))?.close()?;
+    }
     for custodian in [Custodian::Issuer, Custodian::LedgerKeeper] {
         let mut roles = Role::ALL.into_iter().filter(|role| role.custodian() == custodian);
         if roles.any(|role| *places.of(role) == KeyPlace::File) {
@@ -85,7 +90,7 @@ pub(super) fn run(arguments: Init, context: &mut Context<'_>) -> Result<Answer, 
         (Role::AnchorsSigner, anchors_signer, anchors_signer_key),
         (Role::LedgerSigner, ledger_signer, ledger_signer_key),
     ];
-    establish(folder, &arguments.organization, &parts, now, context, &mut |_| Ok(()))?;
+    establish(folder, &arguments.organization, url.as_ref(), &parts, now, context, &mut |_| Ok(()))?;
     let mut warnings = context.keyring.warnings();
     warnings.extend(parts.iter().filter_map(|(role, signer, _)| long_lived(*role, signer)));
     let signers: Vec<_> = parts.iter().map(|(role, signer, _)| (*role, signer)).collect();
@@ -99,10 +104,11 @@ fn long_lived(role: Role, signer: &Signer) -> Option<Finding> {
 }
 
 /// Writes a new authority, all its certificates in the order of [`Role::ALL`], each with its key: the folder and the ledger,
-/// whose first entry this is; `further` may append to it. The folder appears at the end, whole.
+/// whose first entry this is, in a file or at a URL; `further` may append to it. The folder appears at the end, whole.
 pub(super) fn establish(
     folder: NewFolder,
     organization: &str,
+    url: Option<&ServerUrl>,
     parts: &[(Role, Signer, StoredKey)],
     now: Time,
     context: &mut Context<'_>,
@@ -116,11 +122,12 @@ pub(super) fn establish(
     verify_roots(token_root, holder_root, certificate(Role::TokenSigner)?, now)?;
 
     context.note("Writing the folder …");
-    let settings = Settings::new(organization, now);
+    let settings = Settings::new(organization, now, url);
     let files: Vec<_> = parts.iter().map(|(role, signer, key)| (*role, signer.certificate(), key)).collect();
     let offline = context.keyring.offline().map(std::path::Path::to_owned);
     let mut written = Home::write(folder.path(), &settings, &files, offline.as_deref())?;
-    let mut ledger = Ledger::create(&Home::ledger_file(folder.path()))?;
+    let place = settings.ledger(folder.path())?;
+    let mut ledger = Ledger::create(&place)?;
     let writing = ledger.begin()?;
     let encoded = |role| Ok::<_, Error>(to_hex(certificate(role)?.certificate()));
     writing.append(
@@ -138,18 +145,33 @@ pub(super) fn establish(
     further(&writing)?;
     writing.commit()?;
     ledger.close()?;
+    let finished = check_established(folder.path(), parts, context).and_then(|()| {
+        // Keys that nobody refers to do less harm than a folder without its keys.
+        context.keyring.keep();
+        written.keep();
+        folder.finish()
+    });
+    if finished.is_err() {
+        // Where that cannot be done either, the next attempt says that there is a ledger.
+        let _ = Ledger::discard(&place);
+    }
+    finished
+}
+
+/// Distrusts what was written, and gives keys on cards their certificates.
+fn check_established(
+    folder: &std::path::Path,
+    parts: &[(Role, Signer, StoredKey)],
+    context: &mut Context<'_>,
+) -> Result<(), Error> {
     let signers: Vec<_> = parts.iter().map(|(role, signer, _)| (*role, signer)).collect();
-    read_back(folder.path(), &signers, &mut context.keyring)?;
-    let made = Home::open(folder.path())?;
+    read_back(folder, &signers, &mut context.keyring)?;
+    let made = Home::open(folder)?;
     for (role, signer) in &signers {
         made.check_unused(Some(*role), signer.key().spki())?;
     }
     let certificates: Vec<_> = signers.iter().map(|(_, signer)| signer.certificate()).collect();
-    context.keyring.certify(&certificates)?;
-    // Keys that nobody refers to do less harm than a folder without its keys.
-    context.keyring.keep();
-    written.keep();
-    folder.finish()
+    context.keyring.certify(&certificates)
 }
 
 /// Where each role's key is to be.

@@ -1,13 +1,18 @@
 //! Whether the ledger is still what was written: every row, one at a time, and the tree over them (docs/ledger.md).
 
-use super::{Body, COLUMNS, Ledger, SCHEMA, entry_of, row_of};
+use super::{COLUMNS, Engine, Ledger, Then, engine::Transaction, row::seen};
 use crate::{error::Error, words::to_hex};
 use countersign_common::{Digest32, merkle::Accumulator};
-use rusqlite::Connection;
-use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// After how many entries there is word of how far it came.
 const STEP: u64 = 100_000;
+
+/// Name and salt of each customer, by the id.
+type Customers = BTreeMap<String, (String, String)>;
 
 /// The tree over a ledger whose rows are sound.
 pub(crate) struct Audit {
@@ -26,36 +31,25 @@ impl Ledger {
     /// memory needed grows with the customers, not with the entries.
     pub(crate) fn audit(&self, sizes: &BTreeSet<u64>, progress: &mut dyn FnMut(u64)) -> Result<Audit, Error> {
         // One state of the ledger, whoever writes meanwhile.
-        let reading = self.connection.unchecked_transaction()?;
+        let _reading = Transaction::reading(&self.engine)?;
         let (mut tree, mut log) = (Accumulator::default(), None);
-        let (mut earlier, mut customers) = (BTreeMap::new(), BTreeMap::new());
-        let mut query = reading.prepare(&format!("{COLUMNS} ORDER BY seq"))?;
-        let mut rows = query.query([])?;
-        while let Some(row) = rows.next()? {
-            let row = row_of(row)?;
-            let (number, next) = (row.0, tree.size() + 1);
+        let (mut earlier, mut customers) = (BTreeMap::new(), Customers::new());
+        self.engine.rows(&format!("{COLUMNS} ORDER BY seq"), &[], &mut |row| {
+            let (number, next) = (row.number(0)?, tree.size() + 1);
             match u64::try_from(number) {
                 Ok(number) if number == next => {}
                 Ok(number) if number > next => return Err(altered(next, "is missing")),
                 _ => return Err(altered(number, "stands before the first")),
             }
-            let entry = entry_of(row).map_err(|error| match error {
+            let entry = seen(row).map_err(|error| match error {
                 Error::LedgerDamaged(fault) => Error::LedgerAltered(fault),
                 error => error,
             })?;
-            if matches!(entry.body, Body::AuthorityFounded { .. }) != (number == 1) {
+            if entry.is_founding != (number == 1) {
                 return Err(altered(number, "a ledger begins with the founding of the authority, and has no other"));
             }
-            if let Body::TokenIssued { customer, customer_name, salt, .. } = entry.body {
-                let said = (customer_name, salt);
-                match customers.entry(customer) {
-                    Entry::Vacant(new) => drop(new.insert(said)),
-                    Entry::Occupied(known) if known.get().1 != said.1 => {
-                        let fault = format!("the customer {} has another salt than before", known.key());
-                        return Err(altered(number, &fault));
-                    }
-                    Entry::Occupied(mut known) => drop(known.insert(said)),
-                }
+            if let Some(customer) = entry.customer {
+                note_customer(&mut customers, customer).map_err(|fault| altered(number, &fault))?;
             }
             log.get_or_insert(entry.leaf);
             tree.append(entry.leaf);
@@ -65,10 +59,11 @@ impl Ledger {
             if tree.size() % STEP == 0 {
                 progress(tree.size());
             }
-        }
+            Ok(Then::Next)
+        })?;
         let log = log.ok_or_else(|| altered(1, "is missing"))?;
-        check_customers(&reading, customers)?;
-        check_tables(&reading)?;
+        check_customers(&self.engine, customers)?;
+        self.engine.check_tables()?;
         Ok(Audit { log, size: tree.size(), root: tree.root(), earlier })
     }
 }
@@ -77,39 +72,30 @@ fn altered(number: impl std::fmt::Display, fault: &str) -> Error {
     Error::LedgerAltered(format!("entry {number}: {fault}"))
 }
 
-/// The customers are those that tokens were issued to, with the name in the last one and the salt in all of them.
-fn check_customers(connection: &Connection, mut expected: BTreeMap<String, (String, String)>) -> Result<(), Error> {
-    let altered = |id: &str, fault: &str| Err(Error::LedgerAltered(format!("customer {id}: {fault}")));
-    let mut query = connection.prepare("SELECT id, name, salt FROM customers ORDER BY id")?;
-    let mut rows = query.query([])?;
-    while let Some(row) = rows.next()? {
-        let id: String = row.get(0)?;
-        match expected.remove(&id) {
-            None => return altered(&id, "no token was issued to such a customer, or its entry is missing"),
-            Some((name, _)) if name != row.get::<_, String>(1)? => {
-                return altered(&id, "the name is not that in the last token");
-            }
-            Some((_, salt)) if salt != to_hex(&row.get::<_, [u8; 32]>(2)?) => {
-                return altered(&id, "the salt is not that in the tokens");
-            }
-            Some(_) => {}
+/// Takes down what a token says of its customer: id, name and salt. Most say what the one before said.
+fn note_customer(known: &mut Customers, [id, name, salt]: [Cow<'_, str>; 3]) -> Result<(), String> {
+    match known.get_mut(&*id) {
+        None => drop(known.insert(id.into_owned(), (name.into_owned(), salt.into_owned()))),
+        Some((_, before)) if *before != *salt => {
+            return Err(format!("the customer {id} has another salt than before"));
         }
+        Some((before, _)) if *before != *name => *before = name.into_owned(),
+        Some(_) => {}
     }
-    expected.first_key_value().map_or(Ok(()), |(id, _)| altered(id, "is missing"))
+    Ok(())
 }
 
-/// Tables, triggers and indexes are those that a new ledger has, and the indexes say what the tables say.
-fn check_tables(connection: &Connection) -> Result<(), Error> {
-    let schema = |connection: &Connection| {
-        let mut query = connection.prepare("SELECT name, sql FROM sqlite_schema WHERE sql NOT NULL ORDER BY name")?;
-        let rows = query.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
-        rows.collect::<Result<Vec<_>, _>>()
-    };
-    let new = Connection::open_in_memory()?;
-    new.execute_batch(SCHEMA)?;
-    if schema(connection)? != schema(&new)? {
-        return Err(Error::LedgerAltered("its tables and triggers are not those it was made with".to_owned()));
-    }
-    let sound: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-    if sound == "ok" { Ok(()) } else { Err(Error::LedgerAltered(format!("the file: {sound}"))) }
+/// The customers are those that tokens were issued to, with the name in the last one and the salt in all of them.
+fn check_customers(engine: &Engine, mut expected: Customers) -> Result<(), Error> {
+    let altered = |id: &str, fault: &str| Err(Error::LedgerAltered(format!("customer {id}: {fault}")));
+    engine.rows("SELECT id, name, salt FROM customers ORDER BY id", &[], &mut |row| {
+        let id = row.text(0)?;
+        match expected.remove(id) {
+            None => altered(id, "no token was issued to such a customer, or its entry is missing"),
+            Some((name, _)) if name != row.text(1)? => altered(id, "the name is not that in the last token"),
+            Some((_, salt)) if salt != to_hex(row.octets(2)?) => altered(id, "the salt is not that in the tokens"),
+            Some(_) => Ok(Then::Next),
+        }
+    })?;
+    expected.first_key_value().map_or(Ok(()), |(id, _)| altered(id, "is missing").map(drop))
 }

@@ -144,7 +144,10 @@ fn list_terms_and_roots_of_time_stamps_go_into_the_token() {
 
 #[test]
 fn a_customers_salt_is_constant_and_a_new_version_keeps_the_id() {
-    let desk = Desk::founded("p256");
+    Desk::founded_each("p256").into_iter().for_each(a_customers_salt_is_constant_and_a_new_version_keeps_the_id_on);
+}
+
+fn a_customers_salt_is_constant_and_a_new_version_keeps_the_id_on(desk: Desk) {
     desk.with_passphrase(&plain_token(&["--out", "1.pem"])).expect_code(0);
     // The name is known by now.
     let again = ["issue", "--customer", "acme", "--product", "control-room", "--activate-within", "30d"];
@@ -249,7 +252,10 @@ fn a_signer_that_has_expired_does_not_sign() {
 
 #[test]
 fn two_at_a_time_agree_on_the_salt_and_the_order() {
-    let desk = Desk::founded("p256");
+    Desk::founded_each("p256").into_iter().for_each(two_at_a_time_agree_on_the_salt_and_the_order_on);
+}
+
+fn two_at_a_time_agree_on_the_salt_and_the_order_on(desk: Desk) {
     std::thread::scope(|scope| {
         for file in ["1.pem", "2.pem", "3.pem", "4.pem"] {
             let desk = &desk;
@@ -310,7 +316,10 @@ fn a_dry_run_tells_and_signs_nothing() {
 
 #[test]
 fn the_ledger_gives_back_what_was_issued() {
-    let desk = Desk::founded("p256");
+    Desk::founded_each("p256").into_iter().for_each(the_ledger_gives_back_what_was_issued_on);
+}
+
+fn the_ledger_gives_back_what_was_issued_on(desk: Desk) {
     desk.with_passphrase(&plain_token(&["--out", "token.pem"])).expect_code(0);
     let token = verified(&desk, "token.pem");
     let id = token.id.to_string();

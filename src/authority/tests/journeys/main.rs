@@ -20,6 +20,8 @@ mod reporting;
 mod revoking;
 mod rollover;
 mod rotating;
+mod servers;
 mod support;
+mod surviving;
 mod two_person;
 mod whole_card;

@@ -44,7 +44,10 @@ fn issue(desk: &Desk, file: &str, more: &[&str]) -> String {
 
 #[test]
 fn records_are_imported_from_files_and_folders_once() {
-    let desk = Desk::founded("p256");
+    Desk::founded_each("p256").into_iter().for_each(records_are_imported_from_files_and_folders_once_on);
+}
+
+fn records_are_imported_from_files_and_folders_once_on(desk: Desk) {
     let id = issue(&desk, "token.pem", &["--seats", "2"]);
     let ada = Holder::of(&desk, "ada");
     let records: Vec<_> = ["m1", "m2", "m3"].map(|machine| ada.record(&desk, "token.pem", machine)).into();

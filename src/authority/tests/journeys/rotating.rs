@@ -29,7 +29,10 @@ fn sha256(desk: &Desk, file: &str) -> String {
 
 #[test]
 fn every_role_is_renewed_and_the_one_before_stays() {
-    let desk = Desk::founded("p256");
+    Desk::founded_each("p256").into_iter().for_each(every_role_is_renewed_and_the_one_before_stays_on);
+}
+
+fn every_role_is_renewed_and_the_one_before_stays_on(desk: Desk) {
     for role in ["token-signer", "list-signer", "anchors-signer", "ledger-signer"] {
         let before = certificate(&desk, &format!("authority/{role}.pem"));
         let output = desk.with_passphrase(&["renew", role]).expect_code(0);
@@ -84,7 +87,12 @@ fn a_renewal_that_fails_changes_nothing() {
 
 #[test]
 fn a_new_root_reaches_the_machines_with_two_of_three_signatures_and_an_overlap() {
-    let desk = Desk::founded("p256");
+    Desk::founded_each("p256")
+        .into_iter()
+        .for_each(a_new_root_reaches_the_machines_with_two_of_three_signatures_and_an_overlap_on);
+}
+
+fn a_new_root_reaches_the_machines_with_two_of_three_signatures_and_an_overlap_on(desk: Desk) {
     // Two officers elsewhere, each with a key of their own.
     for (officer, place) in [("second", "2"), ("third", "3")] {
         let init = ["--home", officer, "init", "--organization", "Example Works", "--algorithm"];

@@ -4,7 +4,7 @@ use countersign_common::{
     Anchors, Certificate, ComponentFact, ComponentKind, MachineFacts, NO_LISTS, SignatureAlgorithm, SignedObject,
     SigningRequest, Slot, VerifiedToken, decode_certificates, decode_object, encode_object, oid,
 };
-use countersign_testkit::{Output, Run};
+use countersign_testkit::{Output, Postgres, Run};
 use der::Encode;
 use pkcs8::DecodePrivateKey;
 use signature::hazmat::PrehashSigner;
@@ -22,11 +22,13 @@ pub(crate) const LEDGER_PASSPHRASE: &str = "quite another staple";
 /// A folder to work in; the authority in it is called `authority`.
 pub(crate) struct Desk {
     folder: TempDir,
+    /// The database with the ledger, where that is on a server.
+    database: Option<String>,
 }
 
 impl Desk {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+        Self { folder: tempfile::tempdir().expect("a temporary folder"), database: None }
     }
 
     /// With an authority, all its keys of one kind.
@@ -34,6 +36,31 @@ impl Desk {
         let desk = Self::new();
         desk.with_passphrase(&["init", "--organization", "Example Works", "--algorithm", algorithm]).expect_code(0);
         desk
+    }
+
+    /// With an authority whose ledger is on a server.
+    pub(crate) fn founded_on_server(algorithm: &str) -> Self {
+        let server = Postgres::shared();
+        let desk = Self { database: Some(server.database()), ..Self::new() };
+        let url = desk.url("owner");
+        let init = ["init", "--organization", "Example Works", "--algorithm", algorithm, "--ledger", &url];
+        desk.with_passphrase(&init).expect_code(0);
+        desk
+    }
+
+    /// One whose ledger is in a file, and one whose ledger is on a server.
+    pub(crate) fn founded_each(algorithm: &str) -> [Self; 2] {
+        [Self::founded(algorithm), Self::founded_on_server(algorithm)]
+    }
+
+    /// The database with the ledger.
+    pub(crate) fn database(&self) -> &str {
+        self.database.as_deref().expect("a ledger on a server")
+    }
+
+    /// The URL of that database for a role.
+    pub(crate) fn url(&self, role: &str) -> String {
+        Postgres::shared().url(role, self.database())
     }
 
     /// The command, built beside this test as an example.
@@ -78,6 +105,9 @@ impl Desk {
     /// Everything in the folder with its content; of the ledger what was done, without what was refused.
     pub(crate) fn snapshot(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut files = BTreeMap::new();
+        if self.database.is_some() && self.path("authority").exists() {
+            files.insert(self.path("the ledger"), self.entries_of("authority", false).join("\n").into_bytes());
+        }
         let mut folders = vec![self.folder.path().to_owned()];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).expect("a folder") {

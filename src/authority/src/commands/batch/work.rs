@@ -229,9 +229,12 @@ fn checked(draft: Draft) -> Outcome {
 /// What a row about a customer is refused for. What is wrong with the authority is an error of the batch.
 fn refused(error: Error, customer: &str) -> Result<Outcome, Error> {
     match error {
-        Error::Ledger(_) | Error::LedgerDamaged(_) | Error::Random | Error::Clock | Error::SignerRevoked(_) => {
-            Err(error)
-        }
+        Error::Ledger(_)
+        | Error::LedgerDamaged(_)
+        | Error::LedgerServer(_)
+        | Error::Random
+        | Error::Clock
+        | Error::SignerRevoked(_) => Err(error),
         error => {
             let findings: Vec<_> =
                 error.findings().iter().filter(|finding| finding.is_error()).map(ToString::to_string).collect();

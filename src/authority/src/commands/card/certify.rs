@@ -267,6 +267,7 @@ mod tests {
         args::KeyAlgorithm,
         cards::{PinRules, Roots, maker::Maker},
         keys::{FileKey, SigningKey as _},
+        ledger::Place,
         words::Interval,
     };
     use countersign_card::{Algorithm, ManagementKey, Puk};
@@ -309,13 +310,13 @@ mod tests {
                 pins: PinRules::default(),
                 roots,
             };
-            Ledger::create(&folder.path().join("ledger.sqlite")).unwrap();
+            Ledger::create(&Place::File(folder.path().join("ledger.sqlite"))).unwrap();
             let person = Person::parse("CN=Ada Lovelace", None).unwrap();
             Self { folder, root: Signer::new(der, Box::new(key)).unwrap(), card_key: CardKey::fixed(), terms, person }
         }
 
         fn ledger(&self) -> Ledger {
-            Ledger::open(&self.folder.path().join("ledger.sqlite")).unwrap()
+            Ledger::open(&Place::File(self.folder.path().join("ledger.sqlite"))).unwrap()
         }
 
         /// What the same command does each time: the management key that the card has is found, all else is as typed.

@@ -195,7 +195,7 @@ fn found(
         }
     }
     let mut further = |writing: &Writing<'_>| held.enter(writing, plan.now);
-    init::establish(folder, plan.organization, &parts, plan.now, context, &mut further)
+    init::establish(folder, plan.organization, None, &parts, plan.now, context, &mut further)
 }
 
 /// Adds the new keys to the authority: all of them are in use with the commit, or none is.

@@ -1,0 +1,152 @@
+//! The ledger while it is written to.
+
+use super::{
+    Body, COLUMNS, CustomerRow, Engine, Entry, Then, Value, customer_in, engine::Transaction, entry_of, latest_in,
+    register_of, row::in_tree,
+};
+use crate::{
+    error::Error,
+    register::{Register, demands_of},
+    words::hex_octets,
+};
+use countersign_common::Time;
+use std::cell::Cell;
+
+/// The ledger while it is written to. Dropped without [`Writing::commit`], nothing has happened.
+pub(crate) struct Writing<'a> {
+    engine: &'a Engine,
+    transaction: Transaction<'a>,
+    /// The number of the next entry, once it is known: nobody else gives numbers meanwhile.
+    next: Cell<Option<i64>>,
+}
+
+impl<'a> Writing<'a> {
+    pub(super) fn begin(engine: &'a Engine) -> Result<Self, Error> {
+        Ok(Self { engine, transaction: Transaction::writing(engine)?, next: Cell::new(None) })
+    }
+
+    /// What is known of a customer.
+    pub(crate) fn customer(&self, id: &str) -> Result<Option<CustomerRow>, Error> {
+        customer_in(self.engine, id)
+    }
+
+    /// The latest entry of a token.
+    pub(crate) fn latest_token(&self, id: &str) -> Result<Option<Entry>, Error> {
+        latest_in(self.engine, "token-issued", id)
+    }
+
+    /// How many approvals were said to be needed when a token was asked for; nothing where it was not. The body is given
+    /// by its SHA-256.
+    pub(crate) fn requested(&self, id: &str, wanted: &str) -> Result<Option<u8>, Error> {
+        let query = format!("{COLUMNS} WHERE kind = 'token-requested' AND subject = $1 ORDER BY seq");
+        let mut found = None;
+        self.engine.rows(&query, &[Value::Text(id)], &mut |row| match entry_of(row)?.body {
+            Body::TokenRequested { body, needed, .. } if body == wanted => {
+                found = Some(needed);
+                Ok(Then::Stop)
+            }
+            _ => Ok(Then::Next),
+        })?;
+        Ok(found)
+    }
+
+    /// How many approvals the anchors in force demand.
+    pub(crate) fn approvals_demanded(&self) -> Result<u8, Error> {
+        let last = format!("{COLUMNS} WHERE kind = 'anchors-adopted' ORDER BY seq DESC LIMIT 1");
+        let entry = self.engine.row(&last, &[], entry_of)?;
+        let Some(Body::AnchorsAdopted { objects, .. }) = entry.map(|entry| entry.body) else { return Ok(0) };
+        let damaged = || Error::LedgerDamaged("the last anchors update cannot be read".to_owned());
+        let der = objects.last().and_then(|object| hex_octets(object)).ok_or_else(damaged)?;
+        Ok(demands_of(&der)?.approvals)
+    }
+
+    /// Whether a certificate stands revoked or on hold, by its SHA-256.
+    pub(crate) fn is_revoked(&self, certificate: &str) -> Result<bool, Error> {
+        let last = "SELECT kind FROM entries WHERE kind IN ('certificate-reinstated', 'certificate-revoked') \
+                    AND subject = $1 ORDER BY seq DESC LIMIT 1";
+        let revoked =
+            self.engine.row(last, &[Value::Text(certificate)], |row| Ok(row.text(0)? == "certificate-revoked"));
+        Ok(revoked?.unwrap_or(false))
+    }
+
+    /// Whether a record came back before, by its SHA-256.
+    pub(crate) fn has_record(&self, record: &str) -> Result<bool, Error> {
+        let query = "SELECT seq FROM entries WHERE kind = 'record-received' AND subject = $1 LIMIT 1";
+        Ok(self.engine.row(query, &[Value::Text(record)], |row| row.number(0))?.is_some())
+    }
+
+    /// Whether a record was refused before for the same reason, by its SHA-256.
+    pub(crate) fn has_refused(&self, record: &str, code: &str) -> Result<bool, Error> {
+        let query = format!("{COLUMNS} WHERE kind = 'refused' AND subject = $1");
+        let mut found = false;
+        self.engine.rows(&query, &[Value::Text(record)], &mut |row| {
+            found = matches!(entry_of(row)?.body, Body::Refused { code: of, .. } if of == code);
+            Ok(if found { Then::Stop } else { Then::Next })
+        })?;
+        Ok(found)
+    }
+
+    /// The number of the newest token list.
+    pub(crate) fn newest_token_list(&self) -> Result<Option<u64>, Error> {
+        let last = format!("{COLUMNS} WHERE kind = 'token-list-issued' ORDER BY seq DESC LIMIT 1");
+        Ok(match self.engine.row(&last, &[], entry_of)?.map(|entry| entry.body) {
+            Some(Body::TokenListIssued { number, .. }) => Some(number),
+            _ => None,
+        })
+    }
+
+    /// What all entries come to.
+    pub(crate) fn register(&self) -> Result<Register, Error> {
+        register_of(self.engine)
+    }
+
+    /// Keeps a customer; the salt of a known one must be the same.
+    pub(crate) fn keep_customer(&self, id: &str, row: &CustomerRow) -> Result<(), Error> {
+        self.engine.execute(
+            "INSERT INTO customers (id, name, salt) VALUES ($1, $2, $3) \
+             ON CONFLICT (id) DO UPDATE SET name = excluded.name",
+            &[Value::Text(id), Value::Text(&row.name), Value::Octets(&row.salt.0)],
+        )
+    }
+
+    /// Appends an entry.
+    pub(crate) fn append(&self, time: Time, body: &Body) -> Result<i64, Error> {
+        let text = serde_json::to_string(body).map_err(|error| Error::LedgerDamaged(error.to_string()))?;
+        let sequence = match self.next.take() {
+            Some(next) => next,
+            None => self.after_last("SELECT coalesce(max(seq), 0) FROM entries")?,
+        };
+        let leaf = in_tree(sequence, time, body.issues(), &text)?.leaf_hash()?;
+        self.engine.execute(
+            "INSERT INTO entries (seq, time, kind, subject, leaf, body) VALUES ($1, $2, $3, $4, $5, $6)",
+            &[
+                Value::Number(sequence),
+                Value::Text(&time.to_string()),
+                Value::Text(body.kind()),
+                Value::Text(body.subject()),
+                Value::Octets(&leaf.0),
+                Value::Octets(text.as_bytes()),
+            ],
+        )?;
+        self.next.set(sequence.checked_add(1));
+        Ok(sequence)
+    }
+
+    /// Keeps a signed head of the tree, and gives its number.
+    pub(crate) fn keep_tree_head(&self, object: &[u8]) -> Result<i64, Error> {
+        let number = self.after_last("SELECT coalesce(max(number), 0) FROM tree_heads")?;
+        let values = [Value::Number(number), Value::Octets(object)];
+        self.engine.execute("INSERT INTO tree_heads (number, object) VALUES ($1, $2)", &values)?;
+        Ok(number)
+    }
+
+    fn after_last(&self, query: &str) -> Result<i64, Error> {
+        let last = self.engine.row(query, &[], |row| row.number(0))?.unwrap_or(0);
+        last.checked_add(1).ok_or_else(|| Error::LedgerDamaged("there are no more numbers".to_owned()))
+    }
+
+    /// Makes it durable: once this returns, a power cut does not undo it.
+    pub(crate) fn commit(self) -> Result<(), Error> {
+        self.transaction.commit()
+    }
+}

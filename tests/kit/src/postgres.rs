@@ -1,0 +1,193 @@
+//! A server of PostgreSQL of one's own, reached by a Unix socket only.
+//!
+//! A shell stays as a warden: it ends the server and removes its folder when its pipe to this process closes, which happens
+//! also when this process is killed, so that one server can serve all tests of a process.
+
+use std::{
+    env, fs,
+    io::{self, PipeWriter},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::{
+    run::Run,
+    tools::{postgres_tool, tool},
+    wait::poll_until,
+};
+
+/// How long a server may take to start.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// `$1` is the folder, the rest is the server with its arguments. QUIT ends it at once: nothing of it is needed any more.
+const WARDEN: &str = r#"
+exec 4<&0 0</dev/null
+cd "$1" || exit
+folder=$1
+shift
+"$@" 4<&- &
+server=$!
+read -r _ <&4
+kill -QUIT "$server" 2>/dev/null
+wait "$server"
+cd /
+rm -rf "$folder"
+"#;
+
+/// A running server; ends when dropped. Whoever runs the tests is let in as the roles `postgres` (who may do anything),
+/// `owner` (who owns the databases) and `officer` (who may do what he was granted); `with_password` has a password.
+#[derive(Debug)]
+pub struct Postgres {
+    folder: PathBuf,
+    warden: Child,
+    pipe: Option<PipeWriter>,
+    databases: AtomicU32,
+}
+
+impl Postgres {
+    /// The password of the role `with_password`.
+    pub const PASSWORD: &'static str = "four: small\\words";
+
+    /// One for all tests of this process.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn shared() -> &'static Self {
+        static SERVER: OnceLock<Postgres> = OnceLock::new();
+        SERVER.get_or_init(Self::start)
+    }
+
+    /// Starts a server.
+    ///
+    /// # Panics
+    /// If PostgreSQL is not installed, or does not start.
+    #[must_use]
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder").keep();
+        let own = |name: &str| folder.join(name);
+        if as_other_user() {
+            // The server refuses to be root.
+            Run::new("chown").arg("postgres:").arg(&folder).output().expect_code(0);
+        }
+        let initdb = command("initdb", &folder)
+            .args(["--no-sync", "--encoding", "UTF8", "--locale", "C.UTF-8", "-U", "postgres", "-D"])
+            .arg(own("data"))
+            .output()
+            .expect("initdb");
+        assert!(initdb.status.success(), "initdb: {}", String::from_utf8_lossy(&initdb.stderr));
+        let user = Run::new("id").arg("-un").output().expect_code(0).stdout_text();
+        let roles = ["postgres", "owner", "officer"].map(|role| format!("tests {} {role}\n", user.trim()));
+        let access = "local all with_password scram-sha-256\nlocal all all peer map=tests\n";
+        fs::write(own("data/pg_hba.conf"), access).expect("a file");
+        fs::write(own("data/pg_ident.conf"), roles.concat()).expect("a file");
+
+        let server = command("postgres", &folder);
+        let (pipe_end, pipe) = io::pipe().expect("a pipe");
+        let warden = Command::new("sh")
+            .args(["-c", WARDEN, "sh"])
+            .arg(&folder)
+            .arg(server.get_program())
+            .args(server.get_args())
+            .arg("-D")
+            .arg(own("data"))
+            .arg("-k")
+            .arg(&folder)
+            .args(["-c", "listen_addresses=", "-c", "shared_buffers=16MB", "-c", "logging_collector=off"])
+            .stdin(Stdio::from(pipe_end))
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(own("log")).expect("a file"))
+            .spawn()
+            .expect("a shell");
+        let server = Self { folder, warden, pipe: Some(pipe), databases: AtomicU32::new(0) };
+        let ready = poll_until(LIMIT, || server.psql("postgres", "SELECT 1").code.filter(|code| *code == 0));
+        let log = || fs::read_to_string(server.folder.join("log")).unwrap_or_default();
+        assert!(ready.is_some(), "the server does not start:\n{}", log());
+        server.sql("postgres", "CREATE ROLE owner LOGIN; CREATE ROLE officer LOGIN");
+        let password = Self::PASSWORD;
+        server.sql("postgres", &format!("CREATE ROLE with_password LOGIN PASSWORD '{password}'"));
+        server
+    }
+
+    /// Makes an empty database and gives its name.
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    pub fn database(&self) -> String {
+        let name = format!("ledger{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("CREATE DATABASE {name} OWNER owner"));
+        name
+    }
+
+    /// The URL of a database for a role.
+    #[must_use]
+    pub fn url(&self, role: &str, database: &str) -> String {
+        Self::url_at(&self.folder, role, database)
+    }
+
+    /// The URL of a database behind another socket than the server's own.
+    #[must_use]
+    pub fn url_at(folder: &Path, role: &str, database: &str) -> String {
+        format!("postgresql://{role}@/{database}?host={}", folder.display())
+    }
+
+    /// The server's socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join(Self::SOCKET)
+    }
+
+    /// The name of a server's socket in its folder.
+    pub const SOCKET: &'static str = ".s.PGSQL.5432";
+
+    /// Runs statements as somebody who may do anything, and gives what they answer.
+    ///
+    /// # Panics
+    /// If one fails.
+    pub fn sql(&self, database: &str, statements: &str) -> String {
+        self.psql(database, statements).expect_code(0).stdout_text().trim_end().to_owned()
+    }
+
+    fn psql(&self, database: &str, statements: &str) -> crate::run::Output {
+        Run::new(postgres_tool("psql"))
+            .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database, "-h"])
+            .arg(&self.folder)
+            .args(["-c", statements])
+            .output()
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if self.pipe.take().is_some() {
+            // There is nobody to tell if waiting fails.
+            let _ = self.warden.wait();
+        }
+    }
+}
+
+/// Root cannot run a server; the package brings a user for it.
+fn as_other_user() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// A program of the server, as a user who may run it.
+fn command(name: &str, folder: &Path) -> Command {
+    let program = postgres_tool(name);
+    let mut command = if as_other_user() {
+        let mut command = Command::new(tool("setpriv"));
+        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
+    command.current_dir(folder).env_clear();
+    if let Some(path) = env::var_os("PATH") {
+        command.env("PATH", path);
+    }
+    command
+}
