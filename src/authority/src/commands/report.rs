@@ -36,8 +36,13 @@ pub(super) fn run(arguments: &Report, context: &mut Context<'_>) -> Result<Answe
         Ok(())
     })?;
     let figures = collector.figures(&heads)?;
-    let document = serde_json::to_value(&figures).map_err(|fault| Error::LedgerDamaged(fault.to_string()))?;
-    target.write(arguments.format, &figures, &document)
+    // All of it once more, in a form that takes several times the room: only where somebody asks for that.
+    let document = if context.global.json || arguments.format == ReportFormat::Json {
+        serde_json::to_value(&figures).map_err(|fault| Error::LedgerDamaged(fault.to_string()))?
+    } else {
+        Value::Null
+    };
+    target.write(arguments.format, &figures, document)
 }
 
 /// What is asked for.
@@ -74,25 +79,27 @@ impl Target {
         }
     }
 
-    fn write(self, format: ReportFormat, figures: &Figures, document: &Value) -> Result<Answer, Error> {
-        let json = |file: Option<&Path>| json!({ "report": document, "file": file });
+    fn write(self, format: ReportFormat, figures: &Figures, document: Value) -> Result<Answer, Error> {
+        let json = |file: Option<&Path>, document| json!({ "report": document, "file": file });
         let answer = |text, json| Answer { text, json, warnings: Vec::new() };
         match self {
             Self::Output => {
+                let json = json(None, document);
                 let text = match format {
-                    ReportFormat::Json => format!("{:#}\n", json(None)),
+                    ReportFormat::Json => format!("{json:#}\n"),
                     _ => text(figures),
                 };
-                Ok(answer(text, json(None)))
+                Ok(answer(text, json))
             }
             Self::File(file, path) => {
+                let json = json(Some(&path), document);
                 let content = match format {
-                    ReportFormat::Json => format!("{:#}\n", json(None)),
+                    ReportFormat::Json => format!("{json:#}\n"),
                     ReportFormat::Html => page(figures),
                     _ => text(figures),
                 };
                 file.finish(content.as_bytes())?;
-                Ok(answer(format!("Written to {}.\n", path.display()), json(Some(&path))))
+                Ok(answer(format!("Written to {}.\n", path.display()), json))
             }
             Self::Folder(folder, path) => {
                 let sheets = sheets(figures).map_err(|fault| Error::file(&path, fault))?;
@@ -101,7 +108,7 @@ impl Target {
                 }
                 folder.finish().map_err(not_new)?;
                 let text = format!("Written to {}: {} tables.\n", path.display(), sheets.len());
-                Ok(answer(text, json(Some(&path))))
+                Ok(answer(text, json(Some(&path), document)))
             }
         }
     }

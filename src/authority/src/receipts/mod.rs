@@ -154,10 +154,9 @@ impl Facts {
         let sequence = entry.sequence;
         let damaged = || Error::LedgerDamaged(format!("entry {sequence}: what it holds cannot be read"));
         match &entry.body {
-            Body::TokenIssued { id, revision, token, .. } => {
-                let version = Version::read(token, &entry.time).ok_or_else(damaged)?;
-                self.places.insert((id.clone(), *revision), self.versions.len());
-                self.versions.push(version);
+            Body::TokenIssued { token, .. } => {
+                let token = read_token(token).ok_or_else(damaged)?;
+                return self.add_token(entry, &token);
             }
             Body::RecordReceived { digest, token, revision, holder, subject, activated, machine }
                 if !self.register.received.contains_key(digest) =>
@@ -175,6 +174,18 @@ impl Facts {
                 });
             }
             _ => {}
+        }
+        self.register.add(entry)
+    }
+
+    /// The same for the entry of a token that was read already.
+    pub(crate) fn add_token(&mut self, entry: Entry, token: &Token) -> Result<(), Error> {
+        let sequence = entry.sequence;
+        if let Body::TokenIssued { id, revision, .. } = &entry.body {
+            let damaged = |_| Error::LedgerDamaged(format!("entry {sequence}: what it holds cannot be read"));
+            let issued = entry.time.parse().map_err(damaged)?;
+            self.places.insert((id.clone(), *revision), self.versions.len());
+            self.versions.push(Version::of(token, issued));
         }
         self.register.add(entry)
     }
@@ -325,22 +336,33 @@ impl Facts {
 }
 
 impl Version {
-    /// From the token in hexadecimal and the time of its entry.
-    fn read(token: &str, entered: &str) -> Option<Self> {
-        let der = hex_octets(token)?;
-        let token = Token::from_der(SignedObject::from_der(&der).ok()?.content()).ok()?;
-        Some(Self {
+    fn of(token: &Token, issued: Time) -> Self {
+        let binding = &token.binding;
+        Self {
             id: token.id.to_string(),
             revision: token.revision,
-            customer: token.customer.id,
-            customer_name: token.customer.name,
-            product: token.product.id,
+            customer: token.customer.id.clone(),
+            customer_name: token.customer.name.clone(),
+            product: token.product.id.clone(),
             seats: token.seats,
-            rule: MachineBinding { machines: None, ..token.binding },
-            issued: entered.parse().ok()?,
+            rule: MachineBinding {
+                salt: binding.salt,
+                required: binding.required,
+                components: binding.components.clone(),
+                machines: None,
+                tpm: binding.tpm,
+                virtual_machines: binding.virtual_machines,
+            },
+            issued,
             validity: token.terms.validity,
-        })
+        }
     }
+}
+
+/// A token, from its object in hexadecimal.
+pub(crate) fn read_token(token: &str) -> Option<Token> {
+    let der = hex_octets(token)?;
+    Token::from_der(SignedObject::from_der(&der).ok()?.content()).ok()
 }
 
 /// A machine's components as the ledger has them.

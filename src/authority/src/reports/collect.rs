@@ -6,11 +6,11 @@ use crate::{
     error::Error,
     home::Role,
     ledger::{Body, Entry},
-    receipts::Facts,
+    receipts::{Facts, read_token},
     register::founding_certificates,
     words::{digest, hex_octets},
 };
-use countersign_common::{Certificate, SignedObject, Time, Token};
+use countersign_common::{Certificate, Time, Token};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What was gathered so far. What it keeps grows with the tokens, records and certificates that the report has rows or
@@ -170,13 +170,12 @@ impl Collector {
                 self.lists.insert(ListOf::Tokens, (*number, next));
             }
             Body::TokenIssued { id, revision, customer, token, .. } if self.scope.wants(customer) => {
-                let latest = read(token).ok_or_else(damaged)?;
-                let revoked = self.tokens.get(id).and_then(|terms| terms.revoked);
-                self.tokens.insert(id.clone(), Terms { issued: time, latest, revoked });
+                let latest = read_token(token).ok_or_else(damaged)?;
                 self.count(time, |counts| counts.tokens_issued += 1);
                 if let Some(request) = self.request(id, *revision) {
                     request.issued = Some(time);
                 }
+                return self.add_token(id.clone(), time, latest, entry);
             }
             // Of a token that is not asked for, or was issued later by a clock that was ahead.
             Body::RecordReceived { token, revision, .. } if !self.facts.has_version(token, *revision) => return Ok(()),
@@ -247,16 +246,25 @@ impl Collector {
             _ => {}
         }
         match entry.body {
-            // Facts know the tokens of others neither.
-            Body::TokenIssued { ref customer, .. } if !self.scope.wants(customer) => Ok(()),
-            Body::TokenIssued { .. }
-            | Body::RecordReceived { .. }
+            Body::RecordReceived { .. }
             | Body::TokenRevoked { .. }
             | Body::TokenReinstated { .. }
             | Body::CertificateRevoked { .. }
             | Body::CertificateReinstated { .. } => self.facts.add(entry),
             _ => Ok(()),
         }
+    }
+
+    /// Keeps the terms of a token, which is read but once.
+    fn add_token(&mut self, id: String, issued: Time, mut latest: Token, entry: Entry) -> Result<(), Error> {
+        self.facts.add_token(entry, &latest)?;
+        // What no row shows, and may be large.
+        latest.binding.machines = None;
+        latest.extensions = None;
+        latest.grants = Vec::new();
+        let revoked = self.tokens.get(&id).and_then(|terms| terms.revoked);
+        self.tokens.insert(id, Terms { issued, latest, revoked });
+        Ok(())
     }
 
     /// The steps of time begin with the first entry, or with what is asked for.
@@ -322,17 +330,6 @@ impl Collector {
         let of = self.revocations.iter_mut().filter(|row| row.what == what && row.id == id && row.lifted.is_none());
         of.for_each(|row| row.lifted = Some(time));
     }
-}
-
-/// A token, from its object in hexadecimal.
-fn read(token: &str) -> Option<Token> {
-    let der = hex_octets(token)?;
-    let mut token = Token::from_der(SignedObject::from_der(&der).ok()?.content()).ok()?;
-    // What no row shows, and may be large.
-    token.binding.machines = None;
-    token.extensions = None;
-    token.grants = Vec::new();
-    Some(token)
 }
 
 /// Subject and end of a certificate in hexadecimal.
