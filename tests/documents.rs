@@ -123,9 +123,6 @@ const PROFILE_SETTING: &str = r#"
 #[test]
 fn commands_in_the_documents_do_what_they_say() {
     for (document, expected, setting) in DOCUMENTS {
-        if std::env::var("ONLY").is_ok_and(|only| !only.contains(document)) {
-            continue;
-        }
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(document)).unwrap();
         let commands = commands(&text);
         assert!(commands.len() >= expected, "{document} has {} commands", commands.len());
