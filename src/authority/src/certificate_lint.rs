@@ -292,10 +292,11 @@ impl Faults {
         wanted.extend(profile.depth.map(|_| (pkix::BASIC_CONSTRAINTS, true)));
         wanted.extend(profile.extended.map(|_| (pkix::EXTENDED_KEY_USAGE, false)));
         wanted.extend((!profile.self_signed).then_some((pkix::AUTHORITY_KEY_IDENTIFIER, false)));
-        let address = match expected.role {
-            Role::Holder { email } => email.as_deref(),
-            _ => None,
+        let (address, policies) = match expected.role {
+            Role::Holder { email, policies } => (email.as_deref(), &policies[..]),
+            _ => (None, &[][..]),
         };
+        wanted.extend((!policies.is_empty()).then_some((pkix::CERTIFICATE_POLICIES, false)));
         wanted.extend(address.map(|_| (pkix::SUBJECT_ALT_NAME, false)));
         for (id, critical) in &wanted {
             match parsed.extension(*id) {
@@ -319,6 +320,7 @@ impl Faults {
         self.expect(same, "extKeyUsage is not the one of the role (4.2.1.12)");
         self.expect(parsed.is_ca() == profile.depth.is_some(), "basicConstraints is not what the role needs (4.2.1.9)");
         self.expect(parsed.path_length() == profile.depth, "pathLenConstraint is not what the role needs (4.2.1.9)");
+        self.expect(parsed.policies() == policies, "certificatePolicies is not what was proved (4.2.1.4)");
         let mails = parsed.subject_alt_names();
         let same = match (address, mails) {
             (None, []) => true,
@@ -369,6 +371,7 @@ fn extension_name(id: ObjectIdentifier) -> String {
     let name = match id {
         pkix::AUTHORITY_KEY_IDENTIFIER => "authorityKeyIdentifier",
         pkix::BASIC_CONSTRAINTS => "basicConstraints",
+        pkix::CERTIFICATE_POLICIES => "certificatePolicies",
         pkix::EXTENDED_KEY_USAGE => "extKeyUsage",
         pkix::KEY_USAGE => "keyUsage",
         pkix::SUBJECT_ALT_NAME => "subjectAltName",
@@ -552,7 +555,7 @@ mod tests {
         for (role, lifetime, spki) in [
             (Role::TokenSigner, lifetime(41), subject_key().spki()),
             (Role::TokenSigner, lifetime(3), &own[..]),
-            (Role::Holder { email: None }, lifetime(3), ed25519.spki()),
+            (Role::Holder { email: None, policies: Vec::new() }, lifetime(3), ed25519.spki()),
         ] {
             let error = certs::issue(role, &subject, lifetime, spki, &root).unwrap_err();
             assert_eq!(error.code(), "CS-7091");
@@ -574,8 +577,9 @@ mod tests {
             Role::AnchorsSigner,
             Role::LedgerSigner,
             Role::Approver,
-            Role::Holder { email: None },
-            Role::Holder { email: Some("ada@example.com".to_owned()) },
+            Role::Holder { email: None, policies: Vec::new() },
+            Role::Holder { email: Some("ada@example.com".to_owned()), policies: Vec::new() },
+            Role::Holder { email: None, policies: vec![oid::POLICY_ATTESTED] },
         ] {
             let der = certs::issue(role.clone(), &subject, lifetime(3), &spki, &root).unwrap();
             let tried = certs::rehearse(role, &subject, lifetime(3), &spki, &issuer).unwrap();
@@ -608,7 +612,7 @@ mod tests {
             (issue(role(), &subject, 2, &spki), "validity"),
             (issue(role(), &subject, 3, p256.spki()), "key"),
             (issue(Role::ListSigner, &subject, 3, &spki), "extensions"),
-            (issue(Role::Holder { email: None }, &subject, 3, &spki), "extensions"),
+            (issue(Role::Holder { email: None, policies: Vec::new() }, &subject, 3, &spki), "extensions"),
             (critical, "extensions"),
             (altered(&good, |all| all[ISSUER] = name("CN=Other,O=Test").to_der().unwrap()), "issuer"),
             (altered(&good, |all| drop(all.remove(VERSION))), "number of members"),

@@ -2,8 +2,8 @@
 
 mod approval;
 mod backup;
-mod ceremony;
 mod card;
+mod ceremony;
 mod key;
 mod ledger;
 mod profile;
@@ -13,10 +13,10 @@ mod rotation;
 
 pub use approval::{OfficerCommand, OfficerEnroll, RequestApprove, RequestCommand, RequestIssue};
 pub use backup::{Backup, Restore};
-pub use ceremony::{CeremonyCommand, CeremonyRun, CeremonySign};
 pub use card::{
     CardAlgorithm, CardCommand, CardLost, CardManagementKey, CardShow, CardSlot, ChangePin, Enroll, Unblock,
 };
+pub use ceremony::{CeremonyCommand, CeremonyRun, CeremonySign};
 pub use key::{NewKey, OwnSigner};
 pub use ledger::LedgerCommand;
 pub use profile::ProfileCommand;

@@ -140,8 +140,7 @@ fn sealed(path: &Path) -> Result<SecretDocument, Error> {
     if label != LABEL {
         return Err(fault("not an encrypted private key"));
     }
-    EncryptedPrivateKeyInfoRef::try_from(document.as_bytes())
-        .map_err(|_| fault("not PKCS#8 encrypted by PBES2"))?;
+    EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).map_err(|_| fault("not PKCS#8 encrypted by PBES2"))?;
     Ok(document)
 }
 
@@ -159,8 +158,7 @@ fn seal(plain: &[u8], passphrase: &str) -> Result<Zeroizing<String>, Error> {
 /// The DER of the private key in a file.
 fn unseal(path: &Path, passphrase: &str) -> Result<SecretDocument, Error> {
     let document = sealed(path)?;
-    let encrypted =
-        EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).map_err(|_| Error::WrongPassphrase)?;
+    let encrypted = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).map_err(|_| Error::WrongPassphrase)?;
     // CBC has no other way to tell a wrong passphrase than by what comes out.
     let plain = encrypted.decrypt(passphrase).map_err(|_| Error::WrongPassphrase)?;
     PrivateKeyInfoRef::try_from(plain.as_bytes()).map_err(|_| Error::WrongPassphrase)?;
