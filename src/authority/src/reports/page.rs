@@ -326,7 +326,7 @@ fn ending(figures: &Figures) -> Markup {
                 td class="d" {
                     @if row.days < 0 { span class="mark" { "overdue" } } @else { (in_days(row.days)) }
                 }
-                td { (shown(&row.what)) small { (row.kind.name()) @if !row.id.is_empty() { " " span class="code" title=(shown(&row.id)) { (short(&row.id)) } } } }
+                td class="w" { (shown(&row.what)) small { (row.kind.name()) @if !row.id.is_empty() { " " span class="code" title=(shown(&row.id)) { (short(&row.id)) } } } }
                 td { @if let Some(customer) = &row.customer { (shown(customer)) } }
             } } }))
         }
@@ -348,7 +348,7 @@ fn refusals(figures: &Figures) -> Markup {
                 th scope="col" { "Last" }
             }, &html! { @for row in rows.iter().take(ROWS) { tr {
                 th scope="row" class="code" { (shown(&row.code)) }
-                td { (row.meaning) small { (shown(&row.commands.iter().map(String::as_str).collect::<Vec<_>>().join(", "))) } }
+                td class="w" { (row.meaning) small { (shown(&row.commands.iter().map(String::as_str).collect::<Vec<_>>().join(", "))) } }
                 td class="n" { (number(row.count)) }
                 td class="b" { (bar(row.count, row.count, most, &format!("{} times", row.count))) }
                 td class="d" { (date(row.last)) }
@@ -374,7 +374,7 @@ fn findings(figures: &Figures) -> Markup {
                 th scope="col" { "Entries" }
             }, &html! { @for row in figures.findings.iter().take(ROWS) { tr {
                 th scope="row" class="code" { (row.code) }
-                td { (shown(&row.message)) small { (row.meaning) ". Next: " (row.next) "." } }
+                td class="w" { (shown(&row.message)) small { (row.meaning) ". Next: " (row.next) "." } }
                 td { (shown(&row.customer)) }
                 td { (entries(row)) }
             } } }))
