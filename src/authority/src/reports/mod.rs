@@ -7,6 +7,7 @@ mod figures;
 mod page;
 mod period;
 mod plot;
+mod sections;
 mod sheets;
 mod text;
 
