@@ -23,7 +23,7 @@ const DOCUMENTS: [(&str, usize, &str); 14] = [
     ("docs/fleets.md", 5, FLEETS_SETTING),
     ("docs/guide.md", 25, GUIDE_SETTING),
     ("docs/keys.md", 14, "true"),
-    ("docs/ledger.md", 9, LEDGER_SETTING),
+    ("docs/ledger.md", 10, LEDGER_SETTING),
     ("docs/officer-guide.md", 27, "true"),
     ("docs/path.md", 2, PATH_SETTING),
     ("docs/profile.md", 9, PROFILE_SETTING),
