@@ -111,7 +111,7 @@ pub(crate) struct Totals {
     pub(crate) seats_granted: u64,
     pub(crate) tokens_over_seats: usize,
     pub(crate) refusals: u64,
-    /// Rows of batches that were refused: not entries of their own.
+    /// Rows of batches that were refused; those that nobody could read are no entries of their own.
     pub(crate) batch_rows_refused: u64,
     pub(crate) findings: usize,
     pub(crate) requests: usize,

@@ -107,7 +107,7 @@ fn tiles(figures: &Figures) -> Markup {
     };
     let refusals = html! {
         (number(totals.refusals))
-        @if totals.batch_rows_refused > 0 { " " small { "and " (number(totals.batch_rows_refused)) " rows of batches" } }
+        @if totals.batch_rows_refused > 0 { " " small { (number(totals.batch_rows_refused)) " rows of batches" } }
     };
     let plain = |value: usize| html! { (number(value as u64)) };
     html! {

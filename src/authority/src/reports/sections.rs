@@ -30,8 +30,8 @@ pub(super) fn refusals(figures: &Figures) -> Markup {
             } } }))
             @if figures.totals.batch_rows_refused > 0 {
                 p class="note" {
-                    "Besides, " (counted(figures.totals.batch_rows_refused as usize, "row of a batch was", "rows of batches were"))
-                    " refused; what they were refused for stands in the results of the batches."
+                    (counted(figures.totals.batch_rows_refused as usize, "row of a batch was", "rows of batches were"))
+                    " refused. Those that a rule refused are among these; those that nobody could read stand in the results of the batches only."
                 }
             }
         }

@@ -65,7 +65,7 @@ fn head(out: &mut String, figures: &Figures) {
     );
     let batches = match totals.batch_rows_refused {
         0 => String::new(),
-        rows => format!(" and {rows} rows of batches"),
+        rows => format!(" ({rows} rows of batches, with those that nobody could read)"),
     };
     line(
         out,
