@@ -1,11 +1,16 @@
 //! Whether the ledger is still what was written: every row, one at a time, and the tree over them (docs/ledger.md).
 
-use super::{COLUMNS, Engine, Ledger, Then, engine::Transaction, row::seen};
+use super::{
+    COLUMNS, Engine, Ledger, Then,
+    engine::{Sqlite, Transaction},
+    row::seen,
+};
 use crate::{error::Error, words::to_hex};
 use countersign_common::{Digest32, merkle::Accumulator};
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
+    thread::{self, ScopedJoinHandle},
 };
 
 /// After how many entries there is word of how far it came.
@@ -32,6 +37,21 @@ impl Ledger {
     pub(crate) fn audit(&self, sizes: &BTreeSet<u64>, progress: &mut dyn FnMut(u64)) -> Result<Audit, Error> {
         // One state of the ledger, whoever writes meanwhile.
         let _reading = Transaction::reading(&self.engine)?;
+        // A file is read a second time for that, meanwhile.
+        let apart = self.engine.tables_apart();
+        thread::scope(|scope| {
+            let tables = apart.map(|file| scope.spawn(move || Sqlite::open(&file)?.check_tables()));
+            let audit = self.audit_rows(sizes, progress)?;
+            match tables.map(ScopedJoinHandle::join) {
+                Some(Ok(checked)) => checked?,
+                Some(Err(_)) => return Err(Error::LedgerDamaged("its tables could not be checked".to_owned())),
+                None => self.engine.check_tables()?,
+            }
+            Ok(audit)
+        })
+    }
+
+    fn audit_rows(&self, sizes: &BTreeSet<u64>, progress: &mut dyn FnMut(u64)) -> Result<Audit, Error> {
         let (mut tree, mut log) = (Accumulator::default(), None);
         let (mut earlier, mut customers) = (BTreeMap::new(), Customers::new());
         self.engine.rows(&format!("{COLUMNS} ORDER BY seq"), &[], &mut |row| {
@@ -63,7 +83,6 @@ impl Ledger {
         })?;
         let log = log.ok_or_else(|| altered(1, "is missing"))?;
         check_customers(&self.engine, customers)?;
-        self.engine.check_tables()?;
         Ok(Audit { log, size: tree.size(), root: tree.root(), earlier })
     }
 }

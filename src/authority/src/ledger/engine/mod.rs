@@ -13,7 +13,9 @@ mod url;
 pub use fault::LedgerFault;
 pub(crate) use url::ServerUrl;
 
-use self::{server::Server, sqlite::Sqlite};
+pub(super) use sqlite::Sqlite;
+
+use self::server::Server;
 use crate::error::Error;
 use std::path::{Path, PathBuf};
 
@@ -175,6 +177,14 @@ impl Engine {
         match self {
             Self::Server(engine) => engine.roll_back(),
             Self::Sqlite(engine) => engine.roll_back(),
+        }
+    }
+
+    /// The file whose tables another thread can check as well as this one.
+    pub(super) fn tables_apart(&self) -> Option<PathBuf> {
+        match self {
+            Self::Server(_) => None,
+            Self::Sqlite(engine) => engine.connection.path().map(PathBuf::from),
         }
     }
 

@@ -66,7 +66,7 @@ impl Sqlite {
         Ok(Self { connection })
     }
 
-    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+    pub(in crate::ledger) fn open(path: &Path) -> Result<Self, Error> {
         let connection = connect(path)?;
         let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
         if number("application_id")? != APPLICATION_ID {
@@ -122,7 +122,7 @@ impl Sqlite {
         Ok(())
     }
 
-    pub(super) fn check_tables(&self) -> Result<(), Error> {
+    pub(in crate::ledger) fn check_tables(&self) -> Result<(), Error> {
         let schema = |connection: &Connection| {
             let mut query =
                 connection.prepare("SELECT name, sql FROM sqlite_schema WHERE sql NOT NULL ORDER BY name")?;
