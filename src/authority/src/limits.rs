@@ -342,6 +342,7 @@ mod tests {
         };
         assert_eq!(keys_of(document), keys::<Document>());
         assert_eq!(keys_of(&document["$defs"]["defaults"]), keys::<Defaults>());
+        assert_eq!(keys_of(&document["$defs"]["cards"]), keys::<CardRules>());
         assert_eq!(keys_of(&document["$defs"]["table"]), keys::<Table>());
         for name in document["$defs"].as_object().unwrap().keys() {
             assert!(document.to_string().contains(&format!("\"#/$defs/{name}\"")), "nothing leads to {name}");
@@ -366,6 +367,9 @@ mod tests {
             "[limits]\nproducts = []\nseats = 0\napprovals = 8\nvirtual-machines = true\n",
             "[limits]\nproducts = [\"a/b\"]\nvalidity = \"1y 6months\"\nwindow = \"90min\"\n",
             "[customers.acme]\n[officers.\"Ada Lovelace\"]\napprovals = 2\n",
+            "[cards]\n",
+            "[cards]\nattested = false\nnew-secrets = true\npin-length = 8\n",
+            "[cards]\nattested = true\nattestation-roots = [\"maker.pem\"]\n",
         ] {
             assert_eq!(judged(text), (true, true), "{text}");
         }
@@ -387,6 +391,11 @@ mod tests {
             "[customers.\"Acme Power\"]\nseats = 5",
             "[customers.acme]\nsets = 5",
             "[officers.ada]\nvalidity = 5",
+            "[cards]\npin-length = 9",
+            "[cards]\nattested = true",
+            "[cards]\nattested = true\nattestation-roots = []",
+            "[cards]\nattestation-roots = \"maker.pem\"",
+            "[cards]\nnew-secret = true",
         ] {
             assert_eq!(judged(text), (false, false), "{text}");
         }
