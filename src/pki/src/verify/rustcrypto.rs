@@ -1,6 +1,6 @@
 //! Verification by RustCrypto: all in Rust.
 
-use super::{KeyParts, p256_table::Table};
+use super::{KeyParts, p256_table::Verifier};
 use crate::algorithm::{HashAlgorithm, SignatureAlgorithm};
 use rsa::BoxedUint;
 use sha2::{Sha256, Sha384, Sha512};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(super) enum Key {
     Ed25519(Box<ed25519_dalek::VerifyingKey>),
     P256(Box<p256::ecdsa::VerifyingKey>),
-    P256Table(Arc<Table>),
+    P256Tables(Arc<Verifier>),
     P384(Box<p384::ecdsa::VerifyingKey>),
     Rsa(Box<rsa::PublicKey>),
 }
@@ -40,7 +40,7 @@ impl Key {
 
     pub(super) fn for_many(self) -> Self {
         match self {
-            Self::P256(key) => Self::P256Table(Arc::new(Table::new(&key))),
+            Self::P256(key) => Self::P256Tables(Arc::new(Verifier::new(&key))),
             other => other,
         }
     }
@@ -57,9 +57,9 @@ impl Key {
             (Self::P256(key), SignatureAlgorithm::EcdsaP256Sha256) => p256::ecdsa::DerSignature::try_from(signature)
                 .and_then(|signature| key.verify_prehash(digest, &signature))
                 .is_ok(),
-            (Self::P256Table(table), SignatureAlgorithm::EcdsaP256Sha256) => {
+            (Self::P256Tables(verifier), SignatureAlgorithm::EcdsaP256Sha256) => {
                 match (digest.try_into(), p256::ecdsa::Signature::from_der(signature)) {
-                    (Ok(digest), Ok(signature)) => table.verify(digest, &signature),
+                    (Ok(digest), Ok(signature)) => verifier.verify(digest, &signature),
                     _ => false,
                 }
             }
