@@ -188,7 +188,8 @@ fn parts(der: &[u8]) -> Option<[&[u8]; 3]> {
 struct Faults(Vec<String>);
 
 impl Faults {
-    fn expect(&mut self, fine: bool, fault: impl Into<String>) {
+    /// Notes a fault unless all is well.
+    fn unless(&mut self, fine: bool, fault: impl Into<String>) {
         if !fine {
             self.0.push(fault.into());
         }
@@ -205,10 +206,10 @@ impl Faults {
         let [signed, outer, signature] = parts(der)?;
         let read = x509_cert::Certificate::from_der(der).ok()?;
         let tbs = read.tbs_certificate();
-        self.expect(tbs.version() == Version::V3, "it is not of version 3 (4.1.2.1)");
+        self.unless(tbs.version() == Version::V3, "it is not of version 3 (4.1.2.1)");
         let parsed = Certificate::from_der(der).ok()?;
-        self.expect(read.to_der().is_ok_and(|again| again == der), "it is not DER");
-        self.expect(
+        self.unless(read.to_der().is_ok_and(|again| again == der), "it is not DER");
+        self.unless(
             tbs.issuer_unique_id().is_none() && tbs.subject_unique_id().is_none(),
             "it has unique identifiers (4.1.2.8)",
         );
@@ -216,13 +217,13 @@ impl Faults {
 
         // How it is signed: stated twice alike, as the issuer's key signs, and truly so.
         let inner = tbs.signature().to_der().ok()?;
-        self.expect(inner == outer, "the two signature algorithms differ (4.1.1.2)");
-        self.expect(outer == algorithm.identifier(), "it is signed by another algorithm than the issuer's key signs");
+        self.unless(inner == outer, "the two signature algorithms differ (4.1.1.2)");
+        self.unless(outer == algorithm.identifier(), "it is signed by another algorithm than the issuer's key signs");
         let octets = der::asn1::BitStringRef::from_der(signature).ok().and_then(|bits| bits.as_bytes());
         let verifies = octets.is_some_and(|octets| {
             PublicKey::from_spki(signer).and_then(|key| key.verify(algorithm, signed, octets)).is_ok()
         });
-        self.expect(verifies, "the signature does not verify");
+        self.unless(verifies, "the signature does not verify");
 
         self.names(&parsed, expected);
         self.validity(&read, expected);
@@ -233,25 +234,25 @@ impl Faults {
 
     fn serial(&mut self, serial: &[u8]) {
         let positive = serial.first().is_some_and(|first| *first < 0x80) && serial.iter().any(|octet| *octet != 0);
-        self.expect(positive, "the serial number is not positive (4.1.2.2)");
-        self.expect(serial.len() <= MOST_SERIAL_OCTETS, "the serial number has more than 20 octets (4.1.2.2)");
-        self.expect(serial.len() >= FEWEST_SERIAL_OCTETS, "the serial number has not 64 bits of chance");
+        self.unless(positive, "the serial number is not positive (4.1.2.2)");
+        self.unless(serial.len() <= MOST_SERIAL_OCTETS, "the serial number has more than 20 octets (4.1.2.2)");
+        self.unless(serial.len() >= FEWEST_SERIAL_OCTETS, "the serial number has not 64 bits of chance");
     }
 
     fn names(&mut self, parsed: &Certificate<'_>, expected: &Expected<'_>) {
         let wanted = expected.subject.to_der().unwrap_or_default();
-        self.expect(parsed.subject() == wanted, "the subject is not the one that was meant (4.1.2.6)");
+        self.unless(parsed.subject() == wanted, "the subject is not the one that was meant (4.1.2.6)");
         for (what, name) in [("issuer", parsed.issuer()), ("subject", parsed.subject())] {
             let attributes = attributes(name).unwrap_or_default();
-            self.expect(!attributes.is_empty(), format!("the {what} is empty (4.1.2.4, 4.1.2.6)"));
+            self.unless(!attributes.is_empty(), format!("the {what} is empty (4.1.2.4, 4.1.2.6)"));
             let said = attributes.iter().all(|attribute| attribute.text().is_some_and(|text| !text.trim().is_empty()));
-            self.expect(said, format!("a part of the {what} says nothing"));
+            self.unless(said, format!("a part of the {what} says nothing"));
         }
         match expected.issuer {
-            None => self.expect(parsed.is_self_issued(), "a root that somebody else issues"),
+            None => self.unless(parsed.is_self_issued(), "a root that somebody else issues"),
             Some(issuer) => {
-                self.expect(parsed.issuer() == issuer.subject(), "the issuer is not the subject of the issuer's own");
-                self.expect(issuer.is_ca(), "the issuer is no CA");
+                self.unless(parsed.issuer() == issuer.subject(), "the issuer is not the subject of the issuer's own");
+                self.unless(issuer.is_ca(), "the issuer is no CA");
             }
         }
     }
@@ -261,28 +262,28 @@ impl Faults {
         for (what, time) in [("notBefore", &validity.not_before), ("notAfter", &validity.not_after)] {
             let early = time.to_date_time().year() < 2050;
             let fits = matches!(time, X509Time::UtcTime(_)) == early;
-            self.expect(fits, format!("{what} is not UTCTime through 2049 and GeneralizedTime from then on (4.1.2.5)"));
+            self.unless(fits, format!("{what} is not UTCTime through 2049 and GeneralizedTime from then on (4.1.2.5)"));
         }
         let seconds = |time: &X509Time| i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
         let (not_before, not_after) = (seconds(&validity.not_before), seconds(&validity.not_after));
         let meant = (expected.lifetime.not_before.unix(), expected.lifetime.not_after.unix());
-        self.expect((not_before, not_after) == meant, "it is not valid for the time that was meant");
-        self.expect(not_before < not_after, "it ends before it begins");
+        self.unless((not_before, not_after) == meant, "it is not valid for the time that was meant");
+        self.unless(not_before < not_after, "it ends before it begins");
         let outlives = expected.issuer.is_some_and(|issuer| not_after > issuer.not_after().unix());
-        self.expect(!outlives, "it would outlive its issuer");
+        self.unless(!outlives, "it would outlive its issuer");
     }
 
     fn key(&mut self, parsed: &Certificate<'_>, expected: &Expected<'_>) {
-        self.expect(parsed.spki() == expected.spki, "the key is not the one that was meant");
+        self.unless(parsed.spki() == expected.spki, "the key is not the one that was meant");
         match parsed.public_key() {
-            Err(_) => self.expect(false, "the key is of no kind that is allowed"),
+            Err(_) => self.unless(false, "the key is of no kind that is allowed"),
             Ok(key) => {
                 let card = matches!(expected.role, Role::Holder { .. });
-                self.expect(!card || key.kind() != KeyKind::Ed25519, "no card signs with an Ed25519 key");
+                self.unless(!card || key.kind() != KeyKind::Ed25519, "no card signs with an Ed25519 key");
             }
         }
         let of_issuer = expected.issuer.is_some_and(|issuer| issuer.spki() == parsed.spki());
-        self.expect(!of_issuer, "the key is its issuer's");
+        self.unless(!of_issuer, "the key is its issuer's");
     }
 
     /// Those of the role, each as critical as it is to be, and no others.
@@ -304,36 +305,36 @@ impl Faults {
                 Some(extension) => {
                     let not = if *critical { "not " } else { "" };
                     let fault = format!("the extension {} is {not}critical", extension_name(*id));
-                    self.expect(extension.critical == *critical, fault);
+                    self.unless(extension.critical == *critical, fault);
                 }
             }
         }
         for id in ids(parsed) {
             let known = wanted.iter().any(|(wanted, _)| *wanted == id);
-            self.expect(known, format!("the extension {} is not of this role", extension_name(id)));
+            self.unless(known, format!("the extension {} is not of this role", extension_name(id)));
         }
 
         let usages = parsed.key_usage().map_or(0, |usage| usage.0.bits());
-        self.expect(usages == profile.usages, "keyUsage is not what the role needs (4.2.1.3)");
+        self.unless(usages == profile.usages, "keyUsage is not what the role needs (4.2.1.3)");
         let extended = parsed.extended_key_usages().unwrap_or_default();
         let same = extended == profile.extended.as_slice();
-        self.expect(same, "extKeyUsage is not the one of the role (4.2.1.12)");
-        self.expect(parsed.is_ca() == profile.depth.is_some(), "basicConstraints is not what the role needs (4.2.1.9)");
-        self.expect(parsed.path_length() == profile.depth, "pathLenConstraint is not what the role needs (4.2.1.9)");
-        self.expect(parsed.policies() == policies, "certificatePolicies is not what was proved (4.2.1.4)");
+        self.unless(same, "extKeyUsage is not the one of the role (4.2.1.12)");
+        self.unless(parsed.is_ca() == profile.depth.is_some(), "basicConstraints is not what the role needs (4.2.1.9)");
+        self.unless(parsed.path_length() == profile.depth, "pathLenConstraint is not what the role needs (4.2.1.9)");
+        self.unless(parsed.policies() == policies, "certificatePolicies is not what was proved (4.2.1.4)");
         let mails = parsed.subject_alt_names();
         let same = match (address, mails) {
             (None, []) => true,
             (Some(address), [GeneralName::Rfc822Name(mail)]) => *mail == address,
             _ => false,
         };
-        self.expect(same, "subjectAltName is not the e-mail address (4.2.1.6)");
+        self.unless(same, "subjectAltName is not the e-mail address (4.2.1.6)");
         self.identifiers(parsed, expected, profile.self_signed);
     }
 
     fn identifiers(&mut self, parsed: &Certificate<'_>, expected: &Expected<'_>, self_signed: bool) {
         let own = subject_identifier(parsed);
-        self.expect(own == key_identifier(parsed.spki()), "subjectKeyIdentifier is not the key's (4.2.1.2)");
+        self.unless(own == key_identifier(parsed.spki()), "subjectKeyIdentifier is not the key's (4.2.1.2)");
         if self_signed {
             return;
         }
@@ -344,8 +345,8 @@ impl Faults {
             (identifier.key_identifier.map(|octets| octets.as_bytes().to_vec()), more)
         });
         let of_issuer = expected.issuer.and_then(subject_identifier);
-        self.expect(named.is_some() && named == of_issuer, "authorityKeyIdentifier is not the issuer's (4.2.1.1)");
-        self.expect(!more, "authorityKeyIdentifier says more than the key (4.2.1.1)");
+        self.unless(named.is_some() && named == of_issuer, "authorityKeyIdentifier is not the issuer's (4.2.1.1)");
+        self.unless(!more, "authorityKeyIdentifier says more than the key (4.2.1.1)");
     }
 }
 

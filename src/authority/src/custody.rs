@@ -4,9 +4,10 @@
 use crate::{
     error::Error,
     files,
-    home::{Home, Role},
+    home::Home,
     key_uri::KeyPlace,
     keys::{self, Custodian, InUse, Keyring, Signer, StoredKey},
+    role::Role,
 };
 use countersign_common::{Certificate, MAX_FILE_SIZE};
 use std::path::{Path, PathBuf};

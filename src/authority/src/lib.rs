@@ -40,6 +40,7 @@ mod receipts;
 mod register;
 mod reports;
 mod request;
+mod role;
 pub mod words;
 
 pub use document::Place;

@@ -6,9 +6,9 @@ use crate::{
     certs::{key_identifier, x509_time},
     cms::{self, sign_object},
     error::Error,
-    home::Role,
     keys::Signer,
     register::{IssuedList, Register, RevokedCertificate},
+    role::Role,
     words::{RevocationWord, hex},
 };
 use countersign_common::{

@@ -2,8 +2,8 @@
 
 use crate::{
     error::Error,
-    home::Role,
     ledger::{Body, Entry},
+    role::Role,
     words::{RevocationWord, digest, hex_octets},
 };
 use countersign_common::{

@@ -5,10 +5,10 @@ use crate::{
     document::{self, Places},
     error::Error,
     files,
-    home::Role,
     key_uri::KeyPlace,
     lint::Finding,
     profile::optional,
+    role::Role,
     words::{Interval, digest},
 };
 use clap::ValueEnum as _;

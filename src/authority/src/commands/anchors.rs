@@ -7,10 +7,11 @@ use crate::{
     cms::sign_object,
     error::Error,
     files::{self, NewFile},
-    home::{Home, Role},
+    home::Home,
     ledger::Body,
     plan,
     register::Register,
+    role::Role,
     words::{digest, to_hex},
 };
 use countersign_common::{

@@ -12,13 +12,14 @@ use crate::{
     cms::{self, sign_object},
     error::Error,
     files::{self, NewFile},
-    home::{Home, Role},
+    home::Home,
     keys::Signer,
     ledger::{Body, Ledger},
     lint::Finding,
     pem::certificate_list,
     random,
     register::Register,
+    role::Role,
     words::{digest, hex_octets, to_hex},
 };
 use countersign_common::{

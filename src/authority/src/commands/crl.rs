@@ -6,11 +6,12 @@ use crate::{
     clock,
     error::Error,
     files::NewFile,
-    home::{Home, Role},
+    home::Home,
     keys::{Keyring, Signer},
     ledger::{Body, Writing},
     lists::{self, Edition},
     register::{IssuedList, KnownCertificate, Register, following, next_update},
+    role::Role,
     words::{digest, to_hex},
 };
 use countersign_common::{Certificate, Time, encode_object};

@@ -8,11 +8,12 @@ use crate::{
     clock,
     error::Error,
     files::NewFolder,
-    home::{Home, Role, Settings},
+    home::{Home, Settings},
     key_uri::KeyPlace,
     keys::{Custodian, Keyring, Signer, SigningKey, StoredKey},
     ledger::{Body, Ledger, Place, ServerUrl, Writing},
     lint::Finding,
+    role::Role,
     words::{Interval, to_hex},
 };
 use countersign_common::{Certificate, Reason, Time};

@@ -7,7 +7,7 @@ use crate::{
     cms::{self, sign_token},
     error::Error,
     files::NewFile,
-    home::{Home, Role},
+    home::Home,
     keys::Signer,
     ledger::{Body, CustomerRow, Entry, Writing},
     limits::Limits,
@@ -15,6 +15,7 @@ use crate::{
     plan::{Identity, IssuePlan},
     profile::Profile,
     random,
+    role::Role,
     words::{digest, to_hex},
 };
 use countersign_common::{

@@ -6,10 +6,11 @@ use crate::{
     certificate_lint, certs, clock,
     error::Error,
     files::{self, NewFile},
-    home::{Home, Role},
+    home::Home,
     key_uri::KeyPlace,
     keys::{Custodian, Signer, StoredKey},
     ledger::Body,
+    role::Role,
     words::{digest, to_hex},
 };
 use countersign_common::{Certificate, encode_certificate};

@@ -8,10 +8,11 @@ use crate::{
     clock,
     custody::Written,
     error::Error,
-    home::{Home, Role},
+    home::Home,
     key_uri::KeyPlace,
     keys::Custodian,
     ledger::Body,
+    role::Role,
     words::{digest, to_hex},
 };
 use countersign_common::{Certificate, Time};

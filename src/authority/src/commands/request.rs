@@ -11,12 +11,13 @@ use crate::{
     cms::{self, sign_object},
     error::Error,
     files::{self, NewFile},
-    home::{Home, Role},
+    home::Home,
     ledger::{Body, Writing},
     limits::Limits,
     lint::Finding,
     officer,
     request::Request,
+    role::Role,
     words::digest,
 };
 use countersign_common::{Approval, Approved, Certificate, NO_LISTS, Reason, oid};

@@ -2,16 +2,8 @@
 
 use super::{Answer, Context, tree};
 use crate::{
-    archive,
-    args::Restore,
-    custody::Written,
-    error::Error,
-    files::NewFolder,
-    home::{Home, Role},
-    keys::Keyring,
-    ledger::Audit,
-    lint::Finding,
-    words::digest,
+    archive, args::Restore, custody::Written, error::Error, files::NewFolder, home::Home, keys::Keyring, ledger::Audit,
+    lint::Finding, role::Role, words::digest,
 };
 use countersign_common::Certificate;
 use countersign_report as report;

@@ -6,10 +6,11 @@ use crate::{
     clock,
     error::Error,
     files,
-    home::{Home, Role},
+    home::Home,
     ledger::Body,
     plan,
     register::Register,
+    role::Role,
     words::{RevocationWord, digest, to_hex},
 };
 use countersign_common::{Certificate, MAX_FILE_SIZE, Reason, SignedObject, Time, Token, decode_object, oid};

@@ -6,8 +6,9 @@ use crate::{
     cms::{anchors, sign_object},
     error::Error,
     files::{self, NewFile},
-    home::{Home, Role},
+    home::Home,
     ledger::{Audit, Ledger},
+    role::Role,
     words::digest,
 };
 use countersign_common::{

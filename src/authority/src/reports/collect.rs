@@ -4,10 +4,10 @@ use super::{EntitlementRow, Revocable, RevocationRow, Scope, period::Steps};
 use crate::{
     args::Step,
     error::Error,
-    home::Role,
     ledger::{Body, Entry},
     receipts::{Facts, read_token},
     register::founding_certificates,
+    role::Role,
     words::{digest, hex_octets},
 };
 use countersign_common::{Certificate, Time, Token};

@@ -9,7 +9,7 @@ const HEAD: &str = "title = \"Founding\"\norganization = \"Example Works\"\nplac
     [[participants]]\nname = \"Ada Lovelace\"\npart = \"security officer\"\n\n\
     [[participants]]\nname = \"Robin Example\"\npart = \"witness\"\n\n";
 
-fn script(kind: &str, keys: &str) -> String {
+pub(crate) fn script(kind: &str, keys: &str) -> String {
     format!("ceremony = \"{kind}\"\n{HEAD}{keys}")
 }
 

@@ -1,6 +1,7 @@
 //! Keys of the authority on PIV cards, without anybody's PKCS#11 module.
 
 use crate::{
+    ceremony::script,
     hardware::{CARD_PIN, accepted, card_with_key, with_card},
     support::{Desk, LEDGER_PASSPHRASE, PASSPHRASE, expect_said, plain_token},
 };
@@ -79,6 +80,23 @@ fn a_card_makes_the_token_signer_s_key() {
         2,
         &["CS-7001", "the token signer has that key"],
     );
+}
+
+#[test]
+fn a_ceremony_makes_a_key_on_a_card() {
+    let (desk, stack) = (Desk::founded("p256"), Stack::start(1).expect("a stack"));
+    let card = stack.insert(0, CardOptions::new().strict());
+    desk.write("renew.toml", script("renew", "[keys.token-signer]\nkey = \"piv:slot=9c;key=new\"\n"));
+    let rehearsal = ["ceremony", "run", "renew.toml"];
+    desk.command(&rehearsal).stack(&stack).output().expect_code(0);
+    assert!(card.log().is_empty(), "a rehearsal touches no card: {}", card.log_text());
+    let perform = [&rehearsal[..], &["--perform", "--transcript", "renewal.txt"]].concat();
+    let held = with_card(&desk, &stack, CARD_PIN, &perform).output().expect_code(0);
+    expect_said(&held, &["piv:slot=9c;card="]);
+    assert!(!held.to_string().contains(CARD_PIN), "{held}");
+    issue(&desk, &stack, CARD_PIN, "1.pem").expect_code(0);
+    accepted(&desk, "1.pem", true);
+    desk.run(&["ledger", "verify"]).expect_code(0);
 }
 
 #[test]

@@ -48,6 +48,11 @@ fn an_authority_is_founded_in_an_empty_database() {
     desk.with_passphrase(&plain_token(&["--out", "1.pem"])).expect_code(0);
     expect_said(&desk.run(&["ledger", "verify"]).expect_code(0), &["as it was written", "size", "2"]);
 
+    // What is on the server is not in a backup of the folder.
+    let backup = desk.run(&["backup", "--out", "all.backup"]).expect_code(2);
+    expect_said(&backup, &["CS-7001", "on a server", "pg_dump"]);
+    assert!(!desk.path("all.backup").exists());
+
     // A second authority finds the ledger there, and leaves nothing behind.
     let before = desk.snapshot();
     let url = desk.url("owner");

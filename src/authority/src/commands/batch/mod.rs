@@ -14,13 +14,14 @@ use crate::{
     args::Issue,
     clock::{self, Stopwatch},
     error::{Error, Outcome},
-    home::{Home, Role},
+    home::Home,
     keys::Signer,
     ledger::{Body, Ledger, Writing},
     limits::Limits,
     plan,
     profile::Profile,
     random,
+    role::Role,
     words::to_hex,
 };
 use cells::Columns;

@@ -7,7 +7,7 @@ use super::{
     certify::Desk,
     enroll::settle_others,
     guid_text,
-    secrets::{Delivered, Secrets},
+    secrets::{Asking, Delivered},
     survey::{Person, Survey, Terms},
 };
 use crate::{
@@ -17,11 +17,12 @@ use crate::{
     commands::{Answer, Context, refusal::Attempt},
     error::Error,
     files,
-    home::{Home, Role},
+    home::Home,
     keys::Signer,
     ledger::Ledger,
     limits::Limits,
     lint::Finding,
+    role::Role,
 };
 use countersign_card::{Error as CardError, Options, PcscTransport, Piv, wait_for_card, wait_for_removal};
 use countersign_report::visible;
@@ -190,7 +191,9 @@ impl Run<'_> {
             return Ok(Finished { guid: guid_text(&chuid.guid), entry: None, current });
         }
         let (delivered, card_key) = (&mut self.delivered, &mut self.card_key);
-        let secrets = Secrets::ask(&mut piv, &survey, self.terms, delivered, self.home, card_key, context)?;
+        let secrets =
+            Asking { piv: &mut piv, survey: &survey, terms: self.terms, delivered, home: self.home, card_key, context }
+                .secrets()?;
         let card_key = self.card_key.as_ref();
         let desk = Desk { issuer: self.issuer, card_key, terms: self.terms };
         let note = &mut |text: &str| context.note(text);

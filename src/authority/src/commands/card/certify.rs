@@ -14,10 +14,11 @@ use crate::{
     certs::{self, Lifetime},
     clock,
     error::Error,
-    home::{Role, lifetime_under},
+    home::lifetime_under,
     keys::Signer,
     ledger::{Body, Ledger},
     random,
+    role::Role,
     words::{digest, to_hex},
 };
 use countersign_card::{

@@ -3,7 +3,7 @@
 use super::{
     certify::{Desk, Done},
     guid_text, open,
-    secrets::{Delivered, Secrets},
+    secrets::{Asking, Delivered},
     survey::{Person, Survey, Terms},
 };
 use crate::{
@@ -12,9 +12,10 @@ use crate::{
     clock,
     commands::{Answer, Context, revoke},
     error::Error,
-    home::{Home, Role},
+    home::Home,
     limits::Limits,
     lint::Finding,
+    role::Role,
     words::RevocationWord,
 };
 use countersign_common::Certificate;
@@ -42,7 +43,16 @@ pub(super) fn run(arguments: &Enroll, context: &mut Context<'_>) -> Result<Answe
         survey.resume(&mut piv, terms.new_chuid)?;
     }
     let mut delivered = Delivered::new(arguments);
-    let secrets = Secrets::ask(&mut piv, &survey, &terms, &mut delivered, &home, &mut card_key, context)?;
+    let secrets = Asking {
+        piv: &mut piv,
+        survey: &survey,
+        terms: &terms,
+        delivered: &mut delivered,
+        home: &home,
+        card_key: &mut card_key,
+        context,
+    }
+    .secrets()?;
     // The root's key too, before the card is changed; nothing is held while a person types.
     piv.release()?;
     let issuer = home.signer(Role::HolderRoot, &mut context.keyring)?;

@@ -75,21 +75,26 @@ pub(super) struct NewSecrets {
     pub(super) puk: Option<Puk>,
 }
 
-impl Secrets {
-    /// Asks for all of them. `card_key` is opened where the card may have a management key that follows from it.
-    pub(super) fn ask<T: Transport>(
-        piv: &mut Piv<T>,
-        survey: &Survey,
-        terms: &Terms,
-        delivered: &mut Delivered,
-        home: &Home,
-        card_key: &mut Option<CardKey>,
-        context: &mut Context<'_>,
-    ) -> Result<Self, Error> {
-        if let PinStatus::TriesLeft(tries) = survey.pin {
-            context.note(&format!("PIN tries left: {tries}"));
+/// A card, and all that its secrets may come from.
+pub(super) struct Asking<'a, 'c, T: Transport> {
+    pub(super) piv: &'a mut Piv<T>,
+    pub(super) survey: &'a Survey,
+    pub(super) terms: &'a Terms,
+    pub(super) delivered: &'a mut Delivered,
+    pub(super) home: &'a Home,
+    /// Opened where the card may have a management key that follows from it.
+    pub(super) card_key: &'a mut Option<CardKey>,
+    pub(super) context: &'a mut Context<'c>,
+}
+
+impl<T: Transport> Asking<'_, '_, T> {
+    /// Asks for all of them.
+    pub(super) fn secrets(mut self) -> Result<Secrets, Error> {
+        if let PinStatus::TriesLeft(tries) = self.survey.pin {
+            self.context.note(&format!("PIN tries left: {tries}"));
         }
-        let (management_key, ours) = management_key(piv, survey, terms, delivered, home, card_key, context)?;
+        let (management_key, ours) = self.management_key()?;
+        let Self { piv, survey, terms, delivered, context, .. } = self;
         if ours && terms.new_chuid {
             context.note("Its identity stays: the management key follows from it.");
         }
@@ -110,9 +115,48 @@ impl Secrets {
             None
         };
         survey.resume(piv, terms.new_chuid)?;
-        Ok(Self { pin, management_key, ours, new, findings })
+        Ok(Secrets { pin, management_key, ours, new, findings })
     }
 
+    /// The management key that opens the card: the one given, or else the one that cards are delivered with; then the one
+    /// that follows from the authority's secret; then the one that a person knows. It has no counter of tries.
+    fn management_key(&mut self) -> Result<(ManagementKey, bool), Error> {
+        let Self { piv, survey, terms, delivered, home, card_key, context } = self;
+        let source = delivered.sources.management_key;
+        let given = source.descriptor.is_some() || delivered.management_key.is_some();
+        let first = if given {
+            ManagementKey::from_hex(once(&mut delivered.management_key, source, "")?.trim())?
+        } else {
+            ManagementKey::from_hex(DEFAULT_MANAGEMENT_KEY)?
+        };
+        if opens(piv, &first)? {
+            return Ok((first, false));
+        }
+        if let Some(chuid) = &survey.chuid {
+            if card_key.is_none() {
+                piv.release()?;
+                **card_key = CardKey::open(home, &mut context.keyring)?;
+                survey.resume(piv, terms.new_chuid)?;
+            }
+            if let Some(card_key) = card_key.as_ref()
+                && let Some(key) = own_key(piv, card_key, &chuid.guid)?
+            {
+                return Ok((key, true));
+            }
+        }
+        if given {
+            // What the card said of it is found out once more, and told, when it is used.
+            return Ok((first, false));
+        }
+        piv.release()?;
+        let question = "Management key of the card, in hexadecimal: ";
+        let typed = ManagementKey::from_hex(once(&mut delivered.management_key, source, question)?.trim())?;
+        survey.resume(piv, terms.new_chuid)?;
+        Ok((typed, false))
+    }
+}
+
+impl Secrets {
     /// Shows the card the PIN, and returns the one that it has: after a run that was cut off that may be the new one
     /// already. A try is spent to find out only on a card that has the authority's management key.
     pub(super) fn verify_pin<T: Transport>(&self, piv: &mut Piv<T>, last_try: LastTry) -> Result<PinInForce, Error> {
@@ -145,50 +189,6 @@ impl NewSecrets {
         let puk = puks.map(|lines| lines.read_new("New PUK: ", |puk| rules.new_puk(puk, &digits)));
         Ok(Self { pin, old_puk, puk: puk.transpose()? })
     }
-}
-
-/// The management key that opens the card: the one given, or else the one that cards are delivered with; then the one that
-/// follows from the authority's secret; then the one that a person knows. It has no counter of tries.
-fn management_key<T: Transport>(
-    piv: &mut Piv<T>,
-    survey: &Survey,
-    terms: &Terms,
-    delivered: &mut Delivered,
-    home: &Home,
-    card_key: &mut Option<CardKey>,
-    context: &mut Context<'_>,
-) -> Result<(ManagementKey, bool), Error> {
-    let source = delivered.sources.management_key;
-    let given = source.descriptor.is_some() || delivered.management_key.is_some();
-    let first = if given {
-        ManagementKey::from_hex(once(&mut delivered.management_key, source, "")?.trim())?
-    } else {
-        ManagementKey::from_hex(DEFAULT_MANAGEMENT_KEY)?
-    };
-    if opens(piv, &first)? {
-        return Ok((first, false));
-    }
-    if let Some(chuid) = &survey.chuid {
-        if card_key.is_none() {
-            piv.release()?;
-            *card_key = CardKey::open(home, &mut context.keyring)?;
-            survey.resume(piv, terms.new_chuid)?;
-        }
-        if let Some(card_key) = card_key
-            && let Some(key) = own_key(piv, card_key, &chuid.guid)?
-        {
-            return Ok((key, true));
-        }
-    }
-    if given {
-        // What the card said of it is found out once more, and told, when it is used.
-        return Ok((first, false));
-    }
-    piv.release()?;
-    let question = "Management key of the card, in hexadecimal: ";
-    let typed = ManagementKey::from_hex(once(&mut delivered.management_key, source, question)?.trim())?;
-    survey.resume(piv, terms.new_chuid)?;
-    Ok((typed, false))
 }
 
 /// The key that follows from the authority's secret, if it opens the card.

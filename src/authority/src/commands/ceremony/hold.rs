@@ -5,8 +5,9 @@ use crate::{
     ceremony::{Kind, Step},
     certs::{self, Lifetime},
     error::Error,
-    home::{Home, Role},
+    home::Home,
     keys::{Keyring, Signer, SigningKey, StoredKey, ThrowawayKey},
+    role::Role,
 };
 use countersign_common::{Certificate, Reason, Time};
 use countersign_pki::{Budget, PathRules, validate_path};

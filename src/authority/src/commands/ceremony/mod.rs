@@ -13,11 +13,12 @@ use crate::{
     custody::Written,
     error::Error,
     files::{NewFile, NewFolder},
-    home::{Home, Role},
+    home::Home,
     key_uri::KeyPlace,
     keys::{Custodian, StoredKey},
     ledger::{Body, Ledger, Writing},
     lint::Finding,
+    role::Role,
     words::{digest, to_hex},
 };
 use countersign_common::{Certificate, Time};
