@@ -6,8 +6,12 @@ use std::{
     io::{ErrorKind, Read, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    thread,
 };
 use tempfile::{NamedTempFile, TempDir};
+
+/// How the names of temporary files and folders begin.
+pub(crate) const TEMPORARY: &str = ".countersign-";
 
 /// Reads a whole file that must not be larger than a limit.
 pub(crate) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
@@ -49,7 +53,7 @@ pub(crate) fn write_new(path: &Path, mode: u32, octets: &[u8]) -> Result<(), Err
 pub(crate) fn replace(path: &Path, octets: &[u8]) -> Result<(), Error> {
     let folder = parent(path);
     let mut temporary = tempfile::Builder::new()
-        .prefix(".countersign-")
+        .prefix(TEMPORARY)
         .permissions(Permissions::from_mode(0o644))
         .tempfile_in(&folder)
         .map_err(|fault| Error::file(&folder, fault))?;
@@ -66,44 +70,128 @@ pub(crate) fn replace(path: &Path, octets: &[u8]) -> Result<(), Error> {
 pub(crate) struct NewFile {
     path: PathBuf,
     folder: PathBuf,
-    temporary: NamedTempFile,
+    temporary: Temporary,
+}
+
+/// What the content is written to.
+enum Temporary {
+    /// Nobody sees it, and it is gone with the process.
+    Unnamed(File),
+    /// Beside the one that is to be, where the file system has no files without a name.
+    Named(NamedTempFile),
 }
 
 impl NewFile {
-    /// Makes an empty temporary file beside the one that is to be.
+    /// Makes an empty temporary file in the folder of the one that is to be.
     pub(crate) fn reserve(path: &Path) -> Result<Self, Error> {
         if path.symlink_metadata().is_ok() {
             return Err(Error::FileExists(path.to_owned()));
         }
         let folder = parent(path);
-        let temporary = tempfile::Builder::new()
-            .prefix(".countersign-")
-            .permissions(Permissions::from_mode(0o644))
-            .tempfile_in(&folder)
-            .map_err(|fault| Error::file(&folder, fault))?;
+        let temporary = match unnamed(&folder) {
+            Some(file) => Temporary::Unnamed(file),
+            None => Temporary::Named(
+                tempfile::Builder::new()
+                    .prefix(TEMPORARY)
+                    .permissions(Permissions::from_mode(0o644))
+                    .tempfile_in(&folder)
+                    .map_err(|fault| Error::file(&folder, fault))?,
+            ),
+        };
         Ok(Self { path: path.to_owned(), folder, temporary })
     }
 
     /// Writes the content, down to the disk, and gives the file its name.
     pub(crate) fn finish(mut self, octets: &[u8]) -> Result<(), Error> {
-        self.temporary.write_all(octets).map_err(|fault| Error::file(&self.path, fault))?;
+        self.file().write_all(octets).map_err(|fault| Error::file(&self.path, fault))?;
         self.complete()
+    }
+
+    /// Writes the content down to the disk while `commit` makes something else durable that it can be made from again,
+    /// and gives the file its name after that. Where that fails, there is no file. A power cut within the next seconds may
+    /// take the name, and with it the file.
+    pub(crate) fn finish_after<T>(
+        mut self,
+        octets: &[u8],
+        commit: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let Temporary::Unnamed(file) = &mut self.temporary else {
+            let outcome = commit()?;
+            self.finish(octets)?;
+            return Ok(outcome);
+        };
+        file.write_all(octets).map_err(|fault| Error::file(&self.path, fault))?;
+        let (outcome, synced) = thread::scope(|scope| {
+            let synced = scope.spawn(|| file.sync_all());
+            (commit(), synced.join())
+        });
+        let outcome = outcome?;
+        synced.unwrap_or_else(|_| Err(ErrorKind::Other.into())).map_err(|fault| Error::file(&self.path, fault))?;
+        self.give_name()?;
+        Ok(outcome)
     }
 
     /// For content that is too large to be held at once.
     pub(crate) fn file(&mut self) -> &mut File {
-        self.temporary.as_file_mut()
+        match &mut self.temporary {
+            Temporary::Unnamed(file) => file,
+            Temporary::Named(temporary) => temporary.as_file_mut(),
+        }
     }
 
     /// Gives the file its name, once all of the content has been written to it.
-    pub(crate) fn complete(self) -> Result<(), Error> {
-        self.temporary.as_file().sync_all().map_err(|fault| Error::file(&self.path, fault))?;
-        self.temporary.persist_noclobber(&self.path).map_err(|failure| match failure.error.kind() {
-            ErrorKind::AlreadyExists => Error::FileExists(self.path.clone()),
-            _ => Error::file(&self.path, failure.error),
-        })?;
-        sync_folder(&self.folder)
+    pub(crate) fn complete(mut self) -> Result<(), Error> {
+        self.file().sync_all().map_err(|fault| Error::file(&self.path, fault))?;
+        let folder = self.folder.clone();
+        self.give_name()?;
+        sync_folder(&folder)
     }
+
+    fn give_name(self) -> Result<(), Error> {
+        let named = match self.temporary {
+            Temporary::Unnamed(file) => link(&file, &self.path),
+            Temporary::Named(temporary) => {
+                temporary.persist_noclobber(&self.path).map(drop).map_err(|failure| failure.error)
+            }
+        };
+        named.map_err(|fault| match fault.kind() {
+            ErrorKind::AlreadyExists => Error::FileExists(self.path.clone()),
+            _ => Error::file(&self.path, fault),
+        })
+    }
+}
+
+/// An empty file without a name in a folder, where there can be one that gets a name later.
+#[cfg(target_os = "linux")]
+fn unnamed(folder: &Path) -> Option<File> {
+    use rustix::fs::{Mode, OFlags, open};
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = File::from(open(folder, flags, Mode::from_raw_mode(0o644)).ok()?);
+    by_number(&file).exists().then_some(file)
+}
+
+/// Gives a file without a name one that nothing has yet.
+#[cfg(target_os = "linux")]
+fn link(file: &File, path: &Path) -> std::io::Result<()> {
+    use rustix::fs::{AtFlags, CWD, linkat};
+    Ok(linkat(CWD, by_number(file), CWD, path, AtFlags::SYMLINK_FOLLOW)?)
+}
+
+/// Where the kernel shows an open file (open(2), O_TMPFILE).
+#[cfg(target_os = "linux")]
+fn by_number(file: &File) -> PathBuf {
+    use std::os::fd::AsRawFd as _;
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn unnamed(_: &Path) -> Option<File> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+fn link(_: &File, _: &Path) -> std::io::Result<()> {
+    Err(ErrorKind::Unsupported.into())
 }
 
 /// A folder that will appear whole or not at all.
@@ -120,7 +208,7 @@ impl NewFolder {
         }
         let folder = parent(path);
         let temporary = tempfile::Builder::new()
-            .prefix(".countersign-")
+            .prefix(TEMPORARY)
             .permissions(Permissions::from_mode(0o700))
             .tempdir_in(&folder)
             .map_err(|fault| Error::file(&folder, fault))?;
@@ -202,6 +290,35 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "a, b and c");
         drop(NewFile::reserve(&folder.path().join("d")).unwrap());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+
+    /// As on a file system that has no files without a name.
+    fn named(path: &Path) -> NewFile {
+        let folder = parent(path);
+        let temporary = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(&folder).unwrap();
+        NewFile { path: path.to_owned(), folder, temporary: Temporary::Named(temporary) }
+    }
+
+    #[test]
+    fn a_file_has_its_name_only_after_what_it_is_made_from_is_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        for reserve in [&named as &dyn Fn(&Path) -> NewFile, &|path| NewFile::reserve(path).unwrap()] {
+            let failed = reserve(&path).finish_after(b"one", || Err::<(), _>(Error::Clock));
+            assert!(matches!(failed, Err(Error::Clock)));
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+            let outcome = reserve(&path).finish_after(b"one", || {
+                assert!(!path.exists());
+                Ok(7)
+            });
+            assert_eq!((outcome.unwrap(), std::fs::read(&path).unwrap()), (7, b"one".to_vec()));
+            std::fs::remove_file(&path).unwrap();
+            // Another process takes the name meanwhile.
+            let late = reserve(&path).finish_after(b"ours", || Ok(std::fs::write(&path, "theirs").unwrap()));
+            assert!(matches!(late, Err(Error::FileExists(_))));
+            assert_eq!(std::fs::read(&path).unwrap(), b"theirs");
+            std::fs::remove_file(&path).unwrap();
+        }
     }
 
     #[test]

@@ -30,7 +30,10 @@ use crate::{
 };
 use countersign_common::{CLOCK_TOLERANCE, Certificate, MAX_FILE_SIZE, Time, decode_certificates, encode_certificate};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::{
+    cell::Cell,
+    path::{Path, PathBuf},
+};
 
 /// The version of the folder's layout.
 const FORMAT: u32 = 3;
@@ -78,6 +81,8 @@ pub(crate) struct Home {
     path: PathBuf,
     organization: String,
     ledger: Place,
+    /// The ledger as it was opened with the folder, until somebody asks for it.
+    opened: Cell<Option<Ledger>>,
     /// How many certificates each role has had, in the order of [`Role::ALL`]; the last one is in use.
     places: [usize; 6],
 }
@@ -87,9 +92,14 @@ impl Home {
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let settings = Self::settings(path)?;
         let place = settings.ledger(path)?;
-        let mut home =
-            Self { path: path.to_owned(), organization: settings.organization, ledger: place, places: [1; 6] };
-        let ledger = home.ledger()?;
+        let ledger = Ledger::open(&place)?;
+        let mut home = Self {
+            path: path.to_owned(),
+            organization: settings.organization,
+            ledger: place,
+            opened: Cell::new(None),
+            places: [1; 6],
+        };
         let renewals = ledger.renewals()?;
         for (place, role) in home.places.iter_mut().zip(Role::ALL) {
             *place = 1 + renewals.iter().filter(|(of, _)| of == role.slug()).count();
@@ -97,6 +107,7 @@ impl Home {
         if matches!(home.ledger, Place::Server(_)) {
             home.check_folder(&ledger, &renewals)?;
         }
+        home.opened.set(Some(ledger));
         Ok(home)
     }
 
@@ -225,9 +236,9 @@ impl Home {
         &self.ledger
     }
 
-    /// Opens the ledger.
+    /// The ledger, open. Each time another one.
     pub(crate) fn ledger(&self) -> Result<Ledger, Error> {
-        Ledger::open(&self.ledger)
+        self.opened.take().map_or_else(|| Ledger::open(&self.ledger), Ok)
     }
 
     /// Makes these the certificates of roots of a role by other roots: what a ceremony that was cut off left there goes.

@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &Backup, context: &mut Context<'_>) -> Result<Answe
     let set_mode = |file: &std::fs::File| file.set_permissions(std::fs::Permissions::from_mode(0o600));
     set_mode(file.file()).map_err(|fault| Error::file(&arguments.out, fault))?;
     let beside = arguments.out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let builder = || tempfile::Builder::new().prefix(".countersign-").tempdir_in(beside);
+    let builder = || tempfile::Builder::new().prefix(crate::files::TEMPORARY).tempdir_in(beside);
     let temporary = builder().map_err(|fault| Error::file(beside, fault))?;
 
     // Nobody adds keys while the files are read: that goes by the ledger, which is held meanwhile.

@@ -20,7 +20,7 @@ use crate::{
     random,
     register::Register,
     role::Role,
-    words::{digest, hex_octets, to_hex},
+    words::{digest, to_hex},
 };
 use countersign_common::{
     Anchors, Certificate, GeneralizedTime, MAX_FILE_SIZE, NO_LISTS, Octets, Reason, RevocationList, SignedObject, Time,
@@ -242,7 +242,7 @@ impl Parts {
 /// DER of the latest version of a token.
 fn from_ledger(ledger: &Ledger, id: &str) -> Result<Vec<u8>, Error> {
     match ledger.find(id)?.body {
-        Body::TokenIssued { token, .. } => hex_octets(&token).ok_or_else(|| Error::NoEntry(id.to_owned())),
+        Body::TokenIssued { token, .. } => Ok(token),
         _ => Err(Error::NoEntry(id.to_owned())),
     }
 }

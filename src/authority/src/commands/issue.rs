@@ -168,10 +168,12 @@ impl Issuing<'_> {
     ) -> Result<Answer, Error> {
         let now = clock::now()?;
         let object = self.sign(signer, now)?;
-        self.verify(&object)?;
-        let sequence = self.record(&writing, &object, now)?;
-        writing.commit()?;
-        file.finish(encode_object(&object).as_bytes())?;
+        let sequence = file.finish_after(encode_object(&object).as_bytes(), || {
+            self.verify(&object)?;
+            let sequence = self.record(&writing, &object, now)?;
+            writing.commit()?;
+            Ok(sequence)
+        })?;
         answer(path, self.body, &object, sequence, findings)
     }
 
@@ -226,11 +228,11 @@ impl Issuing<'_> {
         }
         let row = CustomerRow { name: body.customer.name.clone(), salt: body.binding.salt };
         writing.keep_customer(&body.customer.id, &row)?;
-        writing.append(now, &self.entry(object))
+        writing.append(now, &self.entry(object.to_vec()))
     }
 
     /// The entry of the token.
-    pub(super) fn entry(&self, object: &[u8]) -> Body {
+    pub(super) fn entry(&self, object: Vec<u8>) -> Body {
         let body = self.body;
         Body::TokenIssued {
             id: body.id.to_string(),
@@ -240,8 +242,8 @@ impl Issuing<'_> {
             salt: body.binding.salt.to_string(),
             product: body.product.id.clone(),
             signer: digest(&self.certificates.token_signer),
-            digest: digest(object),
-            token: to_hex(object),
+            digest: digest(&object),
+            token: object,
         }
     }
 }

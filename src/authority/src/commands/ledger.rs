@@ -65,7 +65,7 @@ pub(super) fn show(id: &str, export: Option<&Path>, context: &Context<'_>) -> Re
             export_as = show_object("approval", octets(der)?, &mut text, &mut document)?.into_bytes();
         }
         Body::TokenIssued { token: der, .. } => {
-            export_as = show_object("token", octets(der)?, &mut text, &mut document)?.into_bytes();
+            export_as = show_object("token", der.clone(), &mut text, &mut document)?.into_bytes();
         }
         Body::AnchorsUpdateIssued { object: der, .. } => {
             export_as = show_object("anchors_update", octets(der)?, &mut text, &mut document)?.into_bytes();

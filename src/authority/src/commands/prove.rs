@@ -7,7 +7,7 @@ use crate::{
     files::{self, NewFile},
     home::Home,
     ledger::{Body, Ledger},
-    words::{hex_octets, to_hex},
+    words::to_hex,
 };
 use countersign_common::{
     Demands, InclusionProof, MAX_FILE_SIZE, NO_LISTS, Reason, SignedObject, Token, VerifiedToken, decode_object,
@@ -50,8 +50,7 @@ impl Issued {
             });
         }
         let entry = ledger.find(token)?;
-        let Body::TokenIssued { token: der, .. } = &entry.body else { return Err(Error::NoEntry(token.to_owned())) };
-        let der = hex_octets(der).ok_or_else(|| Error::NoEntry(token.to_owned()))?;
+        let Body::TokenIssued { token: der, .. } = entry.body else { return Err(Error::NoEntry(token.to_owned())) };
         Ok(Self { entry: entry.sequence.unsigned_abs(), der })
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What an entry says. The body is this as JSON without white space, members in the order written here, octets in
-/// hexadecimal.
+/// hexadecimal. A token stands beside it, as it is: it is most of a large ledger.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum Body {
@@ -177,8 +177,9 @@ pub(crate) enum Body {
         signer: String,
         /// SHA-256 of the token.
         digest: String,
-        /// DER of the token.
-        token: String,
+        /// DER of the token, which is not part of the body.
+        #[serde(skip)]
+        token: Vec<u8>,
     },
     TokenListIssued {
         /// SHA-256 of the list signer's certificate.
@@ -249,6 +250,14 @@ impl Body {
     pub(super) fn issues(&self) -> Option<&str> {
         match self {
             Self::TokenIssued { digest, .. } => Some(digest),
+            _ => None,
+        }
+    }
+
+    /// DER of the token that it issues.
+    pub(super) fn token(&self) -> Option<&[u8]> {
+        match self {
+            Self::TokenIssued { token, .. } => Some(token),
             _ => None,
         }
     }

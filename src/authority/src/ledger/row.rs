@@ -4,6 +4,7 @@ use super::{Body, Entry, engine::Row};
 use crate::{error::Error, words::hex};
 use countersign_common::{Digest32, LedgerEntry, Time};
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 
 /// How a time is written: it has this length where it is not a date alone.
@@ -19,8 +20,11 @@ pub(super) fn in_tree(sequence: i64, time: Time, token: Option<&str>, text: &str
 /// Reads an entry.
 pub(super) fn entry_of(row: &Row<'_>) -> Result<Entry, Error> {
     let columns = Columns::of(row)?;
-    let body = columns.body()?;
+    let mut body = columns.body()?;
     let leaf = columns.leaf(row, body.kind(), body.subject(), body.issues())?;
+    if let Body::TokenIssued { token, .. } = &mut body {
+        *token = columns.token.unwrap_or_default().to_vec();
+    }
     Ok(Entry { sequence: columns.sequence, time: columns.time.to_owned(), leaf, body })
 }
 
@@ -86,16 +90,15 @@ struct Issued<'a> {
     _signer: Cow<'a, str>,
     #[serde(borrow)]
     digest: Cow<'a, str>,
-    #[serde(borrow, rename = "token")]
-    _token: Cow<'a, str>,
 }
 
-/// Number, time and body of a row, which the others have to follow from.
+/// Number, time, body and token of a row, which the others have to follow from.
 struct Columns<'a> {
     sequence: i64,
     time: &'a str,
     entered: Time,
     text: &'a str,
+    token: Option<&'a [u8]>,
 }
 
 impl<'a> Columns<'a> {
@@ -105,7 +108,7 @@ impl<'a> Columns<'a> {
         let time = row.text(1)?;
         let entered = time.parse::<Time>().ok().filter(|_| time.len() == TIME_LENGTH);
         let entered = entered.ok_or_else(|| damaged(sequence, "the time cannot be read"))?;
-        Ok(Self { sequence, time, entered, text })
+        Ok(Self { sequence, time, entered, text, token: row.octets_if_any(6)? })
     }
 
     fn body(&self) -> Result<Body, Error> {
@@ -114,7 +117,11 @@ impl<'a> Columns<'a> {
 
     /// The hash of the leaf, where the other columns are what the body says.
     fn leaf(&self, row: &Row<'_>, kind: &str, subject: &str, token: Option<&str>) -> Result<Digest32, Error> {
-        let leaf = in_tree(self.sequence, self.entered, token, self.text)?.leaf_hash()?;
+        let entry = in_tree(self.sequence, self.entered, token, self.text)?;
+        let leaf = entry.leaf_hash()?;
+        if self.token.map(|der| Sha256::digest(der).into()) != entry.token.map(|digest| digest.0) {
+            return Err(damaged(self.sequence, "the token is not the one that the body names"));
+        }
         if row.octets(4)? != leaf.0 {
             return Err(damaged(self.sequence, "the hash is not that of number, time and body"));
         }
@@ -146,7 +153,7 @@ mod tests {
             product: "control-room".to_owned(),
             signer: "11".to_owned(),
             digest: "22".to_owned(),
-            token: "3000".to_owned(),
+            token: Vec::new(),
         };
         let text = serde_json::to_string(&token).unwrap();
         let issued: Issued<'_> = serde_json::from_str(&text).unwrap();

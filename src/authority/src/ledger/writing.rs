@@ -1,8 +1,8 @@
 //! The ledger while it is written to.
 
 use super::{
-    Body, COLUMNS, CustomerRow, Engine, Entry, Then, Value, customer_in, engine::Transaction, entry_of, latest_in,
-    register_of, row::in_tree,
+    ABOUT, Body, COLUMNS, CustomerRow, Engine, Entry, RARE, Then, Value, customer_in, engine::Transaction, entry_of,
+    latest_in, register_of, row::in_tree,
 };
 use crate::{
     error::Error,
@@ -38,7 +38,7 @@ impl<'a> Writing<'a> {
     /// How many approvals were said to be needed when a token was asked for; nothing where it was not. The body is given
     /// by its SHA-256.
     pub(crate) fn requested(&self, id: &str, wanted: &str) -> Result<Option<u8>, Error> {
-        let query = format!("{COLUMNS} WHERE kind = 'token-requested' AND subject = $1 ORDER BY seq");
+        let query = format!("{COLUMNS} WHERE {ABOUT} AND kind = 'token-requested' ORDER BY seq");
         let mut found = None;
         self.engine.rows(&query, &[Value::Text(id)], &mut |row| match entry_of(row)?.body {
             Body::TokenRequested { body, needed, .. } if body == wanted => {
@@ -52,7 +52,7 @@ impl<'a> Writing<'a> {
 
     /// How many approvals the anchors in force demand.
     pub(crate) fn approvals_demanded(&self) -> Result<u8, Error> {
-        let last = format!("{COLUMNS} WHERE kind = 'anchors-adopted' ORDER BY seq DESC LIMIT 1");
+        let last = format!("{COLUMNS} WHERE {RARE} AND kind = 'anchors-adopted' ORDER BY seq DESC LIMIT 1");
         let entry = self.engine.row(&last, &[], entry_of)?;
         let Some(Body::AnchorsAdopted { objects, .. }) = entry.map(|entry| entry.body) else { return Ok(0) };
         let damaged = || Error::LedgerDamaged("the last anchors update cannot be read".to_owned());
@@ -62,22 +62,24 @@ impl<'a> Writing<'a> {
 
     /// Whether a certificate stands revoked or on hold, by its SHA-256.
     pub(crate) fn is_revoked(&self, certificate: &str) -> Result<bool, Error> {
-        let last = "SELECT kind FROM entries WHERE kind IN ('certificate-reinstated', 'certificate-revoked') \
-                    AND subject = $1 ORDER BY seq DESC LIMIT 1";
+        let last = format!(
+            "SELECT kind FROM entries WHERE {ABOUT} AND kind IN ('certificate-reinstated', 'certificate-revoked') \
+             ORDER BY seq DESC LIMIT 1"
+        );
         let revoked =
-            self.engine.row(last, &[Value::Text(certificate)], |row| Ok(row.text(0)? == "certificate-revoked"));
+            self.engine.row(&last, &[Value::Text(certificate)], |row| Ok(row.text(0)? == "certificate-revoked"));
         Ok(revoked?.unwrap_or(false))
     }
 
     /// Whether a record came back before, by its SHA-256.
     pub(crate) fn has_record(&self, record: &str) -> Result<bool, Error> {
-        let query = "SELECT seq FROM entries WHERE kind = 'record-received' AND subject = $1 LIMIT 1";
-        Ok(self.engine.row(query, &[Value::Text(record)], |row| row.number(0))?.is_some())
+        let query = format!("SELECT seq FROM entries WHERE {ABOUT} AND kind = 'record-received' LIMIT 1");
+        Ok(self.engine.row(&query, &[Value::Text(record)], |row| row.number(0))?.is_some())
     }
 
     /// Whether a record was refused before for the same reason, by its SHA-256.
     pub(crate) fn has_refused(&self, record: &str, code: &str) -> Result<bool, Error> {
-        let query = format!("{COLUMNS} WHERE kind = 'refused' AND subject = $1");
+        let query = format!("{COLUMNS} WHERE {ABOUT} AND kind = 'refused'");
         let mut found = false;
         self.engine.rows(&query, &[Value::Text(record)], &mut |row| {
             found = matches!(entry_of(row)?.body, Body::Refused { code: of, .. } if of == code);
@@ -88,7 +90,7 @@ impl<'a> Writing<'a> {
 
     /// The number of the newest token list.
     pub(crate) fn newest_token_list(&self) -> Result<Option<u64>, Error> {
-        let last = format!("{COLUMNS} WHERE kind = 'token-list-issued' ORDER BY seq DESC LIMIT 1");
+        let last = format!("{COLUMNS} WHERE {RARE} AND kind = 'token-list-issued' ORDER BY seq DESC LIMIT 1");
         Ok(match self.engine.row(&last, &[], entry_of)?.map(|entry| entry.body) {
             Some(Body::TokenListIssued { number, .. }) => Some(number),
             _ => None,
@@ -118,7 +120,7 @@ impl<'a> Writing<'a> {
         };
         let leaf = in_tree(sequence, time, body.issues(), &text)?.leaf_hash()?;
         self.engine.execute(
-            "INSERT INTO entries (seq, time, kind, subject, leaf, body) VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO entries (seq, time, kind, subject, leaf, body, token) VALUES ($1, $2, $3, $4, $5, $6, $7)",
             &[
                 Value::Number(sequence),
                 Value::Text(&time.to_string()),
@@ -126,6 +128,7 @@ impl<'a> Writing<'a> {
                 Value::Text(body.subject()),
                 Value::Octets(&leaf.0),
                 Value::Octets(text.as_bytes()),
+                body.token().map_or(Value::Nothing, Value::Octets),
             ],
         )?;
         self.next.set(sequence.checked_add(1));

@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     ledger::{Body, Entry},
     register::Register,
-    words::{RevocationWord, hex, hex_octets},
+    words::{RevocationWord, hex},
 };
 use countersign_common::{
     ComponentKind, MachineComponent, SignedObject, Time, Token,
@@ -359,10 +359,9 @@ impl Version {
     }
 }
 
-/// A token, from its object in hexadecimal.
-pub(crate) fn read_token(token: &str) -> Option<Token> {
-    let der = hex_octets(token)?;
-    Token::from_der(SignedObject::from_der(&der).ok()?.content()).ok()
+/// A token, from the DER of its object.
+pub(crate) fn read_token(der: &[u8]) -> Option<Token> {
+    Token::from_der(SignedObject::from_der(der).ok()?.content()).ok()
 }
 
 /// A machine's components as the ledger has them.
@@ -425,7 +424,7 @@ mod tests {
                 product: "control-room".to_owned(),
                 signer: "11".to_owned(),
                 digest: "22".to_owned(),
-                token: to_hex(&token),
+                token,
             };
             self.add(time, body).unwrap();
             id

@@ -65,12 +65,12 @@ fn rehash(number: u32, from: &str, to: &str) -> impl FnOnce(&Connection) {
 
 /// Does something to the ledger, sees what `ledger verify` says of it, and undoes it.
 fn expect_found(desk: &Desk, change: impl FnOnce(&Connection), args: &[&str], words: &[&str]) {
-    let kept = desk.read("authority/ledger.sqlite");
+    let kept = desk.ledger();
     tamper(desk, change);
     let found = desk.run(&[&["ledger", "verify"], args].concat()).expect_code(1);
     expect_said(&found, words);
     expect_said(&found, &["next:"]);
-    desk.write("authority/ledger.sqlite", kept);
+    desk.replace_ledger(&kept);
 }
 
 fn verified(desk: &Desk, args: &[&str]) -> Value {
@@ -114,7 +114,12 @@ fn a_changed_row_is_named() {
     changed("UPDATE entries SET time = substr(time, 1, 10) WHERE seq = 2", &["entry 2:", "time"]);
     changed("UPDATE entries SET leaf = zeroblob(32) WHERE seq = 1", &["entry 1:", "hash"]);
     changed("UPDATE entries SET subject = 'ab' WHERE seq = 3", &["entry 3:", "subject"]);
-    changed("UPDATE entries SET kind = 'token-revoked' WHERE seq = 3", &["entry 3:", "kind"]);
+    let other_kind = "UPDATE entries SET kind = 'token-revoked', token = NULL WHERE seq = 3";
+    changed(other_kind, &["entry 3:", "the token"]);
+    changed("UPDATE entries SET kind = 'token-revoked' WHERE seq = 1", &["entry 1:", "kind"]);
+    changed("UPDATE entries SET token = x'3000' WHERE seq = 3", &["entry 3:", "the token"]);
+    let lent = "UPDATE entries SET token = (SELECT token FROM entries WHERE seq = 4) WHERE seq = 3";
+    changed(lent, &["entry 3:", "the token"]);
     changed("DELETE FROM entries WHERE seq = 3", &["entry 3:", "missing"]);
     changed("DELETE FROM entries WHERE seq = 1", &["entry 1:", "missing"]);
     changed("DELETE FROM entries", &["entry 1:", "missing"]);
@@ -123,10 +128,10 @@ fn a_changed_row_is_named() {
     let exchanged = "UPDATE entries SET seq = 9 WHERE seq = 2; UPDATE entries SET seq = 2 WHERE seq = 3; \
                      UPDATE entries SET seq = 3 WHERE seq = 9";
     changed(exchanged, &["entry 2:", "hash"]);
-    let copy = "SELECT seq + 2, time, kind, subject, leaf, body FROM entries WHERE seq = 3";
+    let copy = "SELECT seq + 2, time, kind, subject, leaf, body, token FROM entries WHERE seq = 3";
     changed(&*format!("INSERT INTO entries {copy}").leak(), &["entry 5:", "hash"]);
     changed(
-        "INSERT INTO entries SELECT 0, time, kind, subject, leaf, body FROM entries WHERE seq = 1",
+        "INSERT INTO entries SELECT 0, time, kind, subject, leaf, body, token FROM entries WHERE seq = 1",
         &["entry 0:", "before the first"],
     );
     // A renewal tells which keys are in use: it is named all the same.
@@ -171,10 +176,10 @@ fn a_signed_head_shows_what_the_rows_cannot() {
     let forged = || rehash(3, "\"revision\":1", "\"revision\":2");
     // Rows that fit each other show neither.
     for change in [Box::new(cut()) as Box<dyn FnOnce(&Connection)>, Box::new(forged())] {
-        let kept = desk.read("authority/ledger.sqlite");
+        let kept = desk.ledger();
         tamper(&desk, change);
         verified(&desk, &[]);
-        desk.write("authority/ledger.sqlite", kept);
+        desk.replace_ledger(&kept);
     }
 
     let signed = desk.with_passphrase(&["ledger", "sign", "--out", "head.pem"]).expect_code(0);
@@ -201,10 +206,10 @@ fn a_signed_head_shows_what_the_rows_cannot() {
         connection.execute_batch("DELETE FROM tree_heads").expect("the change");
     };
     expect_found(&desk, both, &["--head", "head.pem"], &["CS-7056", "head.pem", "4 entries were signed"]);
-    let kept = desk.read("authority/ledger.sqlite");
+    let kept = desk.ledger();
     tamper(&desk, both);
     verified(&desk, &[]);
-    desk.write("authority/ledger.sqlite", &kept);
+    desk.replace_ledger(&kept);
 
     // The heads that the ledger keeps are held to their signatures.
     let flip = |connection: &Connection| {

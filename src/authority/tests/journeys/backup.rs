@@ -159,7 +159,7 @@ fn backups_that_were_changed_are_refused_and_leave_nothing() {
     let before = desk.read("open/ledger.sqlite");
     pack(&|| {
         desk.write("open/keys/token-signer.key.pem", &key);
-        desk.write("open/ledger.sqlite", other.read("authority/ledger.sqlite"));
+        desk.write("open/ledger.sqlite", other.ledger());
     });
     refused(&desk, &["CS-7097", "not the one that the manifest names"]);
     pack(&|| desk.write("open/ledger.sqlite", b"SQLite format 3\0 and nothing of it"));

@@ -78,9 +78,9 @@ fn a_token_issued_behind_the_ledgers_back_gets_no_proof() {
     let desk = Desk::founded("p256");
     desk.with_passphrase(&plain_token(&["--out", "1.pem"])).expect_code(0);
     // An officer who holds the key signs, and puts the ledger back.
-    let kept = desk.read("authority/ledger.sqlite");
+    let kept = desk.ledger();
     desk.with_passphrase(&plain_token(&["--out", "behind.pem"])).expect_code(0);
-    desk.write("authority/ledger.sqlite", kept);
+    desk.replace_ledger(&kept);
     sign(&desk, "head.pem");
     expect_said(&desk.run(&["ledger", "prove", "behind.pem", "--out", "no.pem"]).expect_code(3), &["CS-7042"]);
     // Nor with the proof of another token.

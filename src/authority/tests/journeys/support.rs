@@ -83,6 +83,22 @@ impl Desk {
         fs::write(self.path(name), content).expect("a file");
     }
 
+    /// The ledger's file, with all that was entered.
+    pub(crate) fn ledger(&self) -> Vec<u8> {
+        // Whoever closes it last writes the log back into the file.
+        let connection = rusqlite::Connection::open(self.path("authority/ledger.sqlite")).expect("the ledger");
+        connection.query_row("SELECT count(*) FROM entries", [], |_| Ok(())).expect("entries");
+        connection.close().expect("no statement");
+        assert!(!self.path("authority/ledger.sqlite-wal").exists());
+        self.read("authority/ledger.sqlite")
+    }
+
+    /// Puts another file in the place of the ledger's.
+    pub(crate) fn replace_ledger(&self, octets: &[u8]) {
+        self.ledger();
+        self.write("authority/ledger.sqlite", octets);
+    }
+
     /// The command in this folder.
     pub(crate) fn command(&self, args: &[&str]) -> Run {
         Run::new(Self::program()).args(args).directory(self.folder.path())

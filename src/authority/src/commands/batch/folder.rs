@@ -5,10 +5,10 @@
 
 use crate::{
     error::Error,
-    files,
+    files::{self, NewFile},
     ledger::{Body, Ledger},
     random,
-    words::{hex_octets, to_hex},
+    words::to_hex,
 };
 use countersign_common::encode_object;
 use serde::{Deserialize, Serialize};
@@ -81,13 +81,15 @@ impl Folder {
         let wrong = |fault: &str| Error::BatchFolder { path: path.to_owned(), fault: fault.to_owned() };
         let file = path.join("batch.toml");
         if !file.exists() {
-            if fs::read_dir(path).map_err(|fault| Error::file(path, fault))?.next().is_some() {
+            let mut there = fs::read_dir(path).map_err(|fault| Error::file(path, fault))?.flatten();
+            // What a command left that was killed here is of no use, and does no harm.
+            if there.any(|entry| !entry.file_name().to_string_lossy().starts_with(files::TEMPORARY)) {
                 return Err(wrong("there is something in it, and no batch.toml"));
             }
             let batch = to_hex(&random::octets::<16>()?);
             let state = State { format: FORMAT, batch, input: input.to_owned(), terms: terms.to_owned() };
             let text = toml::to_string(&state).map_err(|error| wrong(&error.to_string()))?;
-            files::replace(&file, text.as_bytes())?;
+            NewFile::reserve(&file)?.finish(text.as_bytes())?;
         }
         let lock = File::open(&file).map_err(|fault| Error::file(&file, fault))?;
         lock.try_lock().map_err(|_| wrong("another command is working on it"))?;
@@ -174,7 +176,7 @@ impl Folder {
         if digest != result.sha256 || self.file(result.row, &id, &product) != result.file {
             return Err(changed());
         }
-        let text = encode_object(&hex_octets(&token).ok_or_else(changed)?);
+        let text = encode_object(&token);
         if fs::read(&path).is_ok_and(|octets| octets == text.as_bytes()) {
             return Ok(());
         }

@@ -25,7 +25,7 @@ use crate::{
     words::to_hex,
 };
 use cells::Columns;
-use countersign_common::encode_object;
+use countersign_common::{Time, encode_object};
 use countersign_report::visible;
 use folder::{Folder, RowResult};
 use rows::{Row, Rows};
@@ -43,12 +43,12 @@ use std::{
     thread,
     time::Duration,
 };
-use work::{Common, Made, Outcome as RowOutcome, Worker};
+use work::{Common, Made, Outcome as RowOutcome, Signed, Worker};
 
 /// How many rows go to a worker at once.
-const CHUNK: usize = 32;
+const CHUNK: usize = 16;
 /// How many rows are entered at once at most.
-const GROUP: usize = 512;
+const GROUP: usize = 256;
 /// After how long rows are entered, however few they are, and how often a person is told how far it is.
 const WHILE: Duration = Duration::from_secs(1);
 /// How many refused rows are told of; the others are in results.csv.
@@ -76,7 +76,7 @@ pub(super) fn run(file: &Path, arguments: Issue, context: &mut Context<'_>) -> R
     let mut ledger = home.ledger()?;
     let writing = ledger.begin()?;
     let common = Common {
-        home: &home,
+        ledger: home.ledger_place(),
         certificates: &certificates,
         limits: &limits,
         profile: &profile,
@@ -90,7 +90,7 @@ pub(super) fn run(file: &Path, arguments: Issue, context: &mut Context<'_>) -> R
     if dry_run {
         let (mut told, mut customers) = (Told::new(count, 0), BTreeMap::new());
         let rows = Rows::open(file)?.zip(1..);
-        let worker = Worker::new(&common, None);
+        let mut worker = Worker::new(&common, None);
         let results = |chunk: Vec<Made>, _: bool| {
             let results: Result<Vec<_>, _> =
                 chunk.into_iter().map(|made| worker.confirm_dry(made, &mut customers)).collect();
@@ -152,7 +152,7 @@ fn in_threads(
     mut take: impl FnMut(Vec<Made>, bool) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let workers = thread::available_parallelism().map_or(1, usize::from);
-    let ahead = 2 * GROUP / CHUNK + 4 * workers;
+    let ahead = GROUP / CHUNK + 4 * workers;
     let (permit, permits) = mpsc::sync_channel::<()>(ahead);
     let (to_workers, from_reader) = mpsc::sync_channel::<Chunk<(u64, Row)>>(2 * workers);
     let from_reader = Mutex::new(from_reader);
@@ -267,14 +267,15 @@ impl Writer<'_> {
             let made = worker.confirm(made, &writing, approvals_demanded)?;
             let mut result = RowResult { row: made.number, reference: made.reference, ..RowResult::default() };
             match made.outcome {
-                RowOutcome::Signed { token, object, entry, .. } => {
-                    result.entry = Some(self.append(&writing, &token, &entry, now)?);
+                RowOutcome::Signed(signed) => {
+                    result.entry = Some(append(&writing, &signed, now)?);
                     result.outcome = RowResult::ISSUED.to_owned();
-                    result.token = token.id.to_string();
-                    result.version = Some(token.revision);
-                    result.sha256 = entry_digest(&entry);
-                    result.file = self.folder.file(made.number, &result.token, &token.product.id);
-                    tokens.push((result.file.clone(), object));
+                    let Body::TokenIssued { id, revision, product, digest, token, .. } = signed.entry else {
+                        return Err(Error::NotWhatWasMeant);
+                    };
+                    result.file = self.folder.file(made.number, &id, &product);
+                    (result.token, result.version, result.sha256) = (id, Some(revision), digest);
+                    tokens.push(token);
                 }
                 RowOutcome::Refused { code, message, entry } => {
                     if let Some(entry) = entry {
@@ -302,32 +303,21 @@ impl Writer<'_> {
         )?;
         self.folder.write_results(&results, false)?;
         writing.commit()?;
-        for (file, object) in tokens {
-            self.folder.write_token(&file, encode_object(&object).as_bytes())?;
+        let files = results.iter().filter(|result| result.entry.is_some()).map(|result| &result.file);
+        for (file, token) in files.zip(tokens) {
+            self.folder.write_token(file, encode_object(&token).as_bytes())?;
         }
         Ok(results)
     }
-
-    fn append(
-        &self,
-        writing: &Writing<'_>,
-        token: &countersign_common::Token,
-        entry: &Body,
-        now: countersign_common::Time,
-    ) -> Result<i64, Error> {
-        let row = crate::ledger::CustomerRow { name: token.customer.name.clone(), salt: token.binding.salt };
-        if writing.customer(&token.customer.id)?.as_ref() != Some(&row) {
-            writing.keep_customer(&token.customer.id, &row)?;
-        }
-        writing.append(now, entry)
-    }
 }
 
-fn entry_digest(entry: &Body) -> String {
-    match entry {
-        Body::TokenIssued { digest, .. } => digest.clone(),
-        _ => String::new(),
+/// Enters a token, and its customer where that is new or has another name.
+fn append(writing: &Writing<'_>, signed: &Signed, now: Time) -> Result<i64, Error> {
+    let Body::TokenIssued { customer, .. } = &signed.entry else { return Err(Error::NotWhatWasMeant) };
+    if writing.customer(customer)?.as_ref() != Some(&signed.customer) {
+        writing.keep_customer(customer, &signed.customer)?;
     }
+    writing.append(now, &signed.entry)
 }
 
 /// How far it is, and what a person hears of it.

@@ -12,9 +12,8 @@ use crate::{
         refusal::Attempt,
     },
     error::Error,
-    home::Home,
     keys::Signer,
-    ledger::{Body, CustomerRow, Ledger, Writing},
+    ledger::{Body, CustomerRow, Ledger, Place, Writing},
     limits::Limits,
     plan::IssuePlan,
     profile::Profile,
@@ -29,7 +28,7 @@ const VERIFY_EACH: u32 = 512;
 
 /// What all rows have in common.
 pub(super) struct Common<'a> {
-    pub(super) home: &'a Home,
+    pub(super) ledger: &'a Place,
     pub(super) certificates: &'a Certificates,
     pub(super) limits: &'a Limits,
     /// The terms where a row is silent.
@@ -50,12 +49,7 @@ pub(super) struct Made {
 }
 
 pub(super) enum Outcome {
-    Signed {
-        plan: Box<IssuePlan>,
-        token: Box<Token>,
-        object: Vec<u8>,
-        entry: Body,
-    },
+    Signed(Box<Signed>),
     /// It may be issued, and nobody asked for it yet: to this customer.
     Checked(String, CustomerRow),
     Refused {
@@ -65,7 +59,20 @@ pub(super) enum Outcome {
         entry: Option<Body>,
     },
     /// It stands on what another row says, and is made when that is entered.
-    Again(Box<IssuePlan>),
+    Again(Cells),
+}
+
+/// A token that was signed, and what has to hold when it is entered.
+pub(super) struct Signed {
+    pub(super) entry: Body,
+    /// The customer, by the id that the entry has.
+    pub(super) customer: CustomerRow,
+    /// Whether the row names the customer, or the ledger does.
+    is_named: bool,
+    /// The token that it follows.
+    supersedes: Option<Octets<16>>,
+    /// To make it again from.
+    cells: Cells,
 }
 
 /// Makes tokens of rows.
@@ -87,15 +94,16 @@ impl<'a> Worker<'a> {
     /// Makes the token of a row. An error is one of the authority, not of the row.
     pub(super) fn make(&mut self, number: u64, row: Row) -> Result<Made, Error> {
         let reference = row.as_ref().map(|cells| cells.reference().to_owned()).unwrap_or_default();
-        let outcome = match row.map_err(Error::BatchRow).and_then(|cells| self.plan(&cells)) {
-            Ok(plan) => {
+        let planned = row.map_err(Error::BatchRow).and_then(|cells| Ok((self.plan(&cells)?, cells)));
+        let outcome = match planned {
+            Ok((plan, cells)) => {
                 let known = self.known(&plan)?;
                 match self.draft(&plan, known, self.common.approvals_demanded) {
                     // Another row may name the customer.
-                    Err(Error::CustomerName(_)) => Outcome::Again(Box::new(plan)),
+                    Err(Error::CustomerName(_)) => Outcome::Again(cells),
                     Err(error) => refused(error, &plan.customer)?,
                     Ok(draft) if self.signer.is_none() => checked(draft),
-                    Ok(draft) => self.sign(plan, draft)?,
+                    Ok(draft) => self.sign(cells, &plan, draft)?,
                 }
             }
             // Nothing was asked for in a way that can be understood.
@@ -107,18 +115,19 @@ impl<'a> Worker<'a> {
     /// Holds what was made against the ledger that is written to, and makes it again where that has something else by
     /// now.
     pub(super) fn confirm(&mut self, made: Made, writing: &Writing<'_>, approvals_demanded: u8) -> Result<Made, Error> {
-        let plan = match made.outcome {
-            Outcome::Signed { plan, token, object, entry } => {
-                if self.holds(&plan, &token, writing, approvals_demanded)? {
-                    return Ok(Made { outcome: Outcome::Signed { plan, token, object, entry }, ..made });
+        let cells = match made.outcome {
+            Outcome::Signed(signed) => {
+                if approvals_demanded <= self.common.approvals_demanded && signed.holds(writing)? {
+                    return Ok(Made { outcome: Outcome::Signed(signed), ..made });
                 }
-                plan
+                signed.cells
             }
-            Outcome::Again(plan) => plan,
+            Outcome::Again(cells) => cells,
             outcome => return Ok(Made { outcome, ..made }),
         };
+        let plan = self.plan(&cells)?;
         let outcome = match self.draft(&plan, Known::read(&plan, writing)?, approvals_demanded) {
-            Ok(draft) => self.sign(*plan, draft)?,
+            Ok(draft) => self.sign(cells, &plan, draft)?,
             Err(error) => refused(error, &plan.customer)?,
         };
         Ok(Made { outcome, ..made })
@@ -126,13 +135,14 @@ impl<'a> Worker<'a> {
 
     /// The same for a dry run: what a ledger would have is what the rows before say of customers.
     pub(super) fn confirm_dry(
-        &self,
+        &mut self,
         made: Made,
         customers: &mut BTreeMap<String, CustomerRow>,
     ) -> Result<RowResult, Error> {
         let mut result = RowResult { row: made.number, reference: made.reference, ..RowResult::default() };
         let outcome = match made.outcome {
-            Outcome::Again(plan) => {
+            Outcome::Again(cells) => {
+                let plan = self.plan(&cells)?;
                 let known = Known { customer: customers.get(&plan.customer).cloned(), earlier: None };
                 match self.draft(&plan, known, self.common.approvals_demanded) {
                     Ok(draft) => checked(draft),
@@ -150,27 +160,9 @@ impl<'a> Worker<'a> {
                 result.outcome = "checked".to_owned();
                 customers.insert(id, row);
             }
-            Outcome::Signed { .. } | Outcome::Again(_) => return Err(Error::NotWhatWasMeant),
+            Outcome::Signed(_) | Outcome::Again(_) => return Err(Error::NotWhatWasMeant),
         }
         Ok(result)
-    }
-
-    fn holds(
-        &self,
-        plan: &IssuePlan,
-        token: &Token,
-        writing: &Writing<'_>,
-        approvals_demanded: u8,
-    ) -> Result<bool, Error> {
-        let known = Known::read(plan, writing)?;
-        let follows = match known.earlier.map(|entry| entry.body) {
-            Some(Body::TokenIssued { revision, .. }) => revision.checked_add(1) == Some(token.revision),
-            _ => plan.supersedes.is_none(),
-        };
-        let same_customer = known.customer.is_none_or(|row| {
-            row.salt == token.binding.salt && (plan.customer_name.is_some() || row.name == token.customer.name)
-        });
-        Ok(follows && same_customer && approvals_demanded <= self.common.approvals_demanded)
     }
 
     fn plan(&mut self, cells: &Cells) -> Result<IssuePlan, Error> {
@@ -183,7 +175,7 @@ impl<'a> Worker<'a> {
     fn known(&mut self, plan: &IssuePlan) -> Result<Known, Error> {
         let ledger = match self.ledger.take() {
             Some(ledger) => ledger,
-            None => self.common.home.ledger()?,
+            None => Ledger::open(self.common.ledger)?,
         };
         let ledger = self.ledger.insert(ledger);
         let earlier = plan.supersedes.map(|id| ledger.latest_token(&id.to_string())).transpose()?.flatten();
@@ -202,7 +194,7 @@ impl<'a> Worker<'a> {
 
     /// Signs. Each signature is verified, and with the first token and from time to time the path of the signer, which
     /// is the same in all of them.
-    fn sign(&mut self, plan: IssuePlan, draft: Draft) -> Result<Outcome, Error> {
+    fn sign(&mut self, cells: Cells, plan: &IssuePlan, draft: Draft) -> Result<Outcome, Error> {
         let signer = self.signer.ok_or(Error::NotWhatWasMeant)?;
         let issuing = Issuing {
             body: &draft.body,
@@ -216,8 +208,31 @@ impl<'a> Worker<'a> {
             issuing.verify(&object)?;
         }
         self.unverified = (self.unverified + 1) % VERIFY_EACH;
-        let entry = issuing.entry(&object);
-        Ok(Outcome::Signed { plan: Box::new(plan), token: Box::new(draft.body), object, entry })
+        let entry = issuing.entry(object);
+        let Token { customer, binding, .. } = draft.body;
+        Ok(Outcome::Signed(Box::new(Signed {
+            entry,
+            customer: CustomerRow { name: customer.name, salt: binding.salt },
+            is_named: plan.customer_name.is_some(),
+            supersedes: plan.supersedes,
+            cells,
+        })))
+    }
+}
+
+impl Signed {
+    /// Whether the ledger still has what the token was made from.
+    fn holds(&self, writing: &Writing<'_>) -> Result<bool, Error> {
+        let Body::TokenIssued { customer, revision, .. } = &self.entry else { return Ok(false) };
+        let earlier = self.supersedes.map(|id| writing.latest_token(&id.to_string())).transpose()?.flatten();
+        let follows = match earlier.map(|entry| entry.body) {
+            Some(Body::TokenIssued { revision: before, .. }) => before.checked_add(1) == Some(*revision),
+            _ => self.supersedes.is_none(),
+        };
+        let same_customer = writing
+            .customer(customer)?
+            .is_none_or(|row| row.salt == self.customer.salt && (self.is_named || row.name == self.customer.name));
+        Ok(follows && same_customer)
     }
 }
 

@@ -27,9 +27,11 @@ const DEFINITION: &str = "
         kind TEXT COLLATE \"C\" NOT NULL,
         subject TEXT COLLATE \"C\" NOT NULL,
         leaf BYTEA NOT NULL CHECK (octet_length(leaf) = 32),
-        body BYTEA NOT NULL
+        body BYTEA NOT NULL,
+        token BYTEA CHECK ((token IS NULL) = (kind <> 'token-issued'))
     );
-    CREATE INDEX entries_by_subject ON {schema}.entries (kind, subject, seq);
+    CREATE INDEX entries_by_kind ON {schema}.entries (kind, seq) WHERE kind <> 'token-issued';
+    CREATE INDEX entries_by_subject ON {schema}.entries (substr(subject, 1, 8), seq);
     CREATE TABLE {schema}.tree_heads (
         number BIGINT PRIMARY KEY,
         object BYTEA NOT NULL

@@ -20,7 +20,7 @@ use crate::error::Error;
 use std::path::{Path, PathBuf};
 
 /// The version of the tables.
-pub(super) const VERSION: i32 = 3;
+pub(super) const VERSION: i32 = 4;
 /// How many seconds to wait for another command that writes.
 const BUSY_SECONDS: u64 = 10;
 
@@ -34,6 +34,7 @@ pub(crate) enum Place {
 /// A parameter of a statement.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Value<'a> {
+    Nothing,
     Number(i64),
     Octets(&'a [u8]),
     Text(&'a str),
@@ -71,6 +72,14 @@ impl Row<'_> {
         Ok(match self {
             Self::Server(row) => row.try_get(column)?,
             Self::Sqlite(row) => row.get_ref(column)?.as_blob().map_err(rusqlite::Error::from)?,
+        })
+    }
+
+    /// Octets that may be absent.
+    pub(super) fn octets_if_any(&self, column: usize) -> Result<Option<&[u8]>, Error> {
+        Ok(match self {
+            Self::Server(row) => row.try_get(column)?,
+            Self::Sqlite(row) => row.get_ref(column)?.as_blob_or_null().map_err(rusqlite::Error::from)?,
         })
     }
 }
@@ -209,7 +218,10 @@ impl Engine {
     pub(super) fn discard(self) -> Result<(), Error> {
         match self {
             Self::Server(engine) => engine.discard(),
-            Self::Sqlite(engine) => engine.close(),
+            Self::Sqlite(engine) => {
+                engine.close();
+                Ok(())
+            }
         }
     }
 
@@ -217,7 +229,10 @@ impl Engine {
     pub(super) fn close(self) -> Result<(), Error> {
         match self {
             Self::Server(engine) => engine.close(),
-            Self::Sqlite(engine) => engine.close(),
+            Self::Sqlite(engine) => {
+                engine.close();
+                Ok(())
+            }
         }
     }
 }

@@ -223,6 +223,7 @@ impl Server {
 impl Value<'_> {
     fn as_parameter(&self) -> &(dyn ToSql + Sync) {
         match self {
+            Self::Nothing => &None::<&[u8]>,
             Self::Number(number) => number,
             Self::Octets(octets) => octets,
             Self::Text(text) => text,

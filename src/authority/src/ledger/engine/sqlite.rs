@@ -3,13 +3,23 @@
 use super::{BUSY_SECONDS, Engine, Row, Then, VERSION, Value};
 use crate::error::Error;
 use rusqlite::{
-    Connection, OpenFlags, ToSql, params_from_iter,
+    Connection, OpenFlags, ToSql,
+    config::DbConfig,
+    params_from_iter,
     types::{ToSqlOutput, ValueRef},
 };
 use std::{path::Path, time::Duration};
 
 /// Marks the file as a ledger of Countersign ("CSGN").
 const APPLICATION_ID: i32 = 0x4353_474e;
+
+/// Several tokens fit into one page, in octets.
+const PAGE_SIZE: u32 = 8_192;
+/// How long a write-ahead log may be that is left beside the file, in octets. It is read whenever the ledger is opened.
+const LOG_LEFT: u64 = 256 * 1024;
+
+/// How much of the file is kept while its tables are checked, in KiB: the index over a million entries fits.
+const CACHE_TO_CHECK: i64 = 32 * 1024;
 
 const SCHEMA: &str = "
     CREATE TABLE entries (
@@ -18,9 +28,11 @@ const SCHEMA: &str = "
         kind TEXT NOT NULL,
         subject TEXT NOT NULL,
         leaf BLOB NOT NULL CHECK (length(leaf) = 32),
-        body BLOB NOT NULL
+        body BLOB NOT NULL,
+        token BLOB CHECK ((token IS NULL) = (kind <> 'token-issued'))
     ) STRICT;
-    CREATE INDEX entries_by_subject ON entries (kind, subject);
+    CREATE INDEX entries_by_kind ON entries (kind) WHERE kind <> 'token-issued';
+    CREATE INDEX entries_by_subject ON entries (substr(subject, 1, 8));
     CREATE TRIGGER entries_are_not_changed BEFORE UPDATE ON entries
         BEGIN SELECT RAISE(ABORT, 'the ledger is appended to, never changed'); END;
     CREATE TRIGGER entries_are_not_deleted BEFORE DELETE ON entries
@@ -53,27 +65,32 @@ const SCHEMA: &str = "
 /// A ledger's file, open.
 pub(in crate::ledger) struct Sqlite {
     pub(in crate::ledger) connection: Connection,
+    /// Whether a short write-ahead log may stay beside the file: to write it back takes longer than to commit.
+    leaves_log: bool,
 }
 
 impl Sqlite {
     /// Makes an empty ledger in a file that does not exist, readable by its owner only.
     pub(super) fn create(path: &Path) -> Result<Self, Error> {
         crate::files::write_new(path, 0o600, b"")?;
-        let connection = connect(path)?;
+        let connection = open_file(path)?;
+        connection.pragma_update(None, "page_size", PAGE_SIZE)?;
+        set_up(&connection)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
         connection.execute_batch(SCHEMA)?;
         connection.pragma_update(None, "user_version", VERSION)?;
-        Ok(Self { connection })
+        Ok(Self { connection, leaves_log: true })
     }
 
     pub(in crate::ledger) fn open(path: &Path) -> Result<Self, Error> {
-        let connection = connect(path)?;
+        let connection = open_file(path)?;
+        set_up(&connection)?;
         let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
         if number("application_id")? != APPLICATION_ID {
             return Err(Error::LedgerDamaged(format!("{} is not a ledger", path.display())));
         }
         Engine::check_version(number("user_version")?)?;
-        Ok(Self { connection })
+        Ok(Self { connection, leaves_log: true })
     }
 
     pub(super) fn rows(
@@ -134,16 +151,29 @@ impl Sqlite {
         if schema(&self.connection)? != schema(&new)? {
             return Err(super::other_tables());
         }
+        // Each row is looked up in each index.
+        self.connection.pragma_update(None, "cache_size", -CACHE_TO_CHECK)?;
         let sound: String = self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
         if sound == "ok" { Ok(()) } else { Err(Error::LedgerAltered(format!("the file: {sound}"))) }
     }
 
-    pub(super) fn close(self) -> Result<(), Error> {
-        self.connection.close().map_err(|(_, error)| error.into())
+    pub(super) fn close(mut self) {
+        self.leaves_log = false;
     }
 }
 
-fn connect(path: &Path) -> Result<Connection, Error> {
+impl Drop for Sqlite {
+    /// Whoever closes it last writes the log back and deletes it (SQLite does), unless it may stay.
+    fn drop(&mut self) {
+        let length = || std::fs::metadata(format!("{}-wal", self.connection.path()?)).ok().map(|log| log.len());
+        if self.leaves_log && length().is_some_and(|length| length <= LOG_LEFT) {
+            // Where it cannot be set, the log is written back.
+            let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        }
+    }
+}
+
+fn open_file(path: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     // SQLite refuses symbolic links anywhere in the path with NOFOLLOW; the folder's own may be one.
     let whole = path
@@ -151,17 +181,22 @@ fn connect(path: &Path) -> Result<Connection, Error> {
         .and_then(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder }.canonicalize().ok())
         .and_then(|folder| Some(folder.join(path.file_name()?)))
         .unwrap_or_else(|| path.to_owned());
-    let connection = Connection::open_with_flags(whole, flags)?;
+    Ok(Connection::open_with_flags(whole, flags)?)
+}
+
+/// What is committed is on the disk, in the file or in its write-ahead log.
+fn set_up(connection: &Connection) -> Result<(), Error> {
     connection.busy_timeout(Duration::from_secs(BUSY_SECONDS))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "trusted_schema", false)?;
-    Ok(connection)
+    Ok(())
 }
 
 impl ToSql for Value<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self {
+            Value::Nothing => ValueRef::Null,
             Value::Number(number) => ValueRef::Integer(*number),
             Value::Octets(octets) => ValueRef::Blob(octets),
             Value::Text(text) => ValueRef::Text(text.as_bytes()),

@@ -1,6 +1,7 @@
 //! The same on both engines, and what each is apart in.
 
 use super::*;
+use crate::words::digest;
 use countersign_common::Time;
 use countersign_testkit::Postgres;
 use std::{collections::BTreeSet, path::Path, thread};
@@ -14,8 +15,8 @@ fn token(id: &str, revision: u32) -> Body {
         salt: "07".repeat(32),
         product: "control-room".to_owned(),
         signer: "11".to_owned(),
-        digest: "00".repeat(32),
-        token: "3000".to_owned(),
+        digest: digest(&[0x30, 0]),
+        token: vec![0x30, 0],
     }
 }
 
@@ -107,13 +108,59 @@ fn entries_are_kept_in_order_and_found() {
         }
         assert_eq!(ledger.entry(3).unwrap().unwrap(), entries[2]);
         assert_eq!(ledger.begin().unwrap().latest_token("aa01").unwrap().unwrap(), entries[2]);
-        assert_eq!(ledger.issued_as("aa02", &"00".repeat(32)).unwrap(), 2);
+        assert_eq!(ledger.issued_as("aa02", &digest(&[0x30, 0])).unwrap(), 2);
         assert_eq!(ledger.issued_as("aa02", &"01".repeat(32)).unwrap_err().code(), "CS-7042");
         let leaf = ledger.paths(&[2], 3).unwrap().remove(0).0.leaf_hash().unwrap();
         assert_eq!(leaf, entries[1].leaf);
         // Numbers go on where the transaction that was dropped began.
         assert_eq!(ledger.begin().unwrap().append(time(), &token("cc", 1)).unwrap(), 4);
     });
+}
+
+/// Without that, finding one takes the longer the more there are.
+#[test]
+fn entries_are_found_by_their_indexes() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = created(&Place::File(folder.path().join("ledger.sqlite")), &[founding()]);
+    let Engine::Sqlite(file) = &ledger.engine else { panic!("a file") };
+    for (query, index) in [
+        (format!("{COLUMNS} WHERE {ALIKE} ORDER BY seq DESC LIMIT 1"), "entries_by_subject"),
+        (format!("{COLUMNS} WHERE {ABOUT} AND kind = 'token-issued' ORDER BY seq DESC LIMIT 1"), "entries_by_subject"),
+        (format!("{COLUMNS} WHERE {RARE} AND kind = 'anchors-adopted' ORDER BY seq DESC LIMIT 1"), "entries_by_kind"),
+    ] {
+        let explain = format!("EXPLAIN QUERY PLAN {query}");
+        let plan: Vec<String> = (file.connection.prepare(&explain).unwrap())
+            .query_map(rusqlite::params_from_iter(query.matches("$1").take(1)), |row| row.get(3))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert!(plan.len() == 1 && plan[0].contains(index), "{plan:?}");
+    }
+}
+
+#[test]
+fn a_short_log_stays_beside_the_file_and_a_long_one_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (place, log) = (Place::File(folder.path().join("ledger.sqlite")), folder.path().join("ledger.sqlite-wal"));
+    created(&place, &[founding()]).close().unwrap();
+    assert!(!log.exists(), "closed as a whole");
+    append(&mut Ledger::open(&place).unwrap(), &[token("aa", 1)]);
+    assert!(log.exists());
+    assert_eq!(Ledger::open(&place).unwrap().entries().unwrap().len(), 2);
+    let long = |number: u32| {
+        let mut body = token("bb", number);
+        if let Body::TokenIssued { token, digest: of, .. } = &mut body {
+            *token = vec![7; 100_000];
+            *of = digest(token);
+        }
+        body
+    };
+    append(&mut Ledger::open(&place).unwrap(), &[long(1), long(2), long(3)]);
+    assert!(!log.exists(), "written back");
+    let ledger = Ledger::open(&place).unwrap();
+    assert_eq!(ledger.entries().unwrap().len(), 5);
+    ledger.close().unwrap();
+    assert!(!log.exists());
 }
 
 #[test]
@@ -138,7 +185,7 @@ fn nothing_is_changed() {
         let statements = [
             "UPDATE entries SET time = '2020-01-01T00:00:00Z'",
             "DELETE FROM entries",
-            "INSERT INTO entries SELECT seq + 5, time, kind, subject, leaf, body FROM entries",
+            "INSERT INTO entries SELECT seq + 5, time, kind, subject, leaf, body, token FROM entries",
             &format!("UPDATE customers SET salt = {octets}"),
             "UPDATE customers SET id = 'other'",
             "DELETE FROM customers",
@@ -167,6 +214,7 @@ fn a_row_that_is_altered_removed_or_moved_is_named() {
         ("UPDATE entries SET time = '2026-01-01T00:00:00Z' WHERE seq = 3", "entry 3: the hash"),
         ("UPDATE entries SET subject = 'aa09' WHERE seq = 2", "entry 2: kind or subject"),
         ("UPDATE entries SET leaf = (SELECT leaf FROM entries WHERE seq = 3) WHERE seq = 2", "entry 2: the hash"),
+        ("UPDATE entries SET token = leaf WHERE seq = 3", "entry 3: the token"),
         ("DELETE FROM entries WHERE seq = 3", "entry 3: is missing"),
         ("DELETE FROM entries WHERE seq = 1", "entry 1: is missing"),
         (
