@@ -314,7 +314,10 @@ mod tests {
             assert_eq!((outcome.unwrap(), std::fs::read(&path).unwrap()), (7, b"one".to_vec()));
             std::fs::remove_file(&path).unwrap();
             // Another process takes the name meanwhile.
-            let late = reserve(&path).finish_after(b"ours", || Ok(std::fs::write(&path, "theirs").unwrap()));
+            let late = reserve(&path).finish_after(b"ours", || {
+                std::fs::write(&path, "theirs").unwrap();
+                Ok(())
+            });
             assert!(matches!(late, Err(Error::FileExists(_))));
             assert_eq!(std::fs::read(&path).unwrap(), b"theirs");
             std::fs::remove_file(&path).unwrap();
