@@ -1,4 +1,4 @@
-//! `issue`: plan, lint, sign, distrust, record, and only then write.
+//! `issue`: plan, lint, sign, distrust, record, and only then give the file its name.
 
 use super::{Answer, Context};
 use crate::{
@@ -157,7 +157,7 @@ pub(super) struct Issuing<'a> {
 }
 
 impl Issuing<'_> {
-    /// Signs, distrusts, records, and only then writes.
+    /// Signs, distrusts, records, and only then gives the file its name.
     pub(super) fn issue(
         &self,
         writing: Writing<'_>,

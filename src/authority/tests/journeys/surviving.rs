@@ -104,12 +104,31 @@ fn issue_on_full_disk(desk: &Desk, calls: &str, nth: u32, file: &str) -> Output 
         .output()
 }
 
-/// SQLite writes by pwrite64, the token is written by write and gets its name by renameat2; all of it goes to the disk by
-/// fsync and fdatasync. Each time one more call succeeds, until all do.
+/// Killed just between the two. A file without a name gets one by linkat, one that has another by renameat2.
+#[test]
+fn killed_between_entry_and_file_the_token_is_had_from_the_ledger() {
+    for desk in Desk::founded_each("p256") {
+        let command = desk.command(&plain_token(&["--out", "1.token.pem"])).args(["--passphrase-fd", "3"]);
+        let trace = ["-f", "-qq", "-o", "/dev/null", "-e", "inject=linkat,renameat2:signal=KILL"];
+        let killed = command.pipe(3, format!("{PASSPHRASE}\n")).under("strace", &trace).output();
+        assert!(killed.code != Some(0) && !killed.timed_out, "{killed}");
+        assert_eq!(token_files(&desk), Vec::<String>::new());
+        let entries = issued(&desk);
+        assert_eq!(entries.len(), 1, "{killed}");
+        for (digest, number) in entries {
+            desk.run(&["ledger", "show", &number.to_string(), "--export", "1.token.pem"]).expect_code(0);
+            assert_eq!(digest_of(&desk, "1.token.pem"), digest);
+        }
+        expect_said(&desk.run(&["ledger", "verify"]).expect_code(0), &["as it was written"]);
+    }
+}
+
+/// SQLite writes by pwrite64, the token gets its name by linkat or renameat2, and all of it goes to the disk by fsync and
+/// fdatasync. Each time one more call succeeds, until all do.
 #[test]
 fn on_a_full_disk_nothing_is_half_written() {
     let desk = Desk::founded("p256");
-    for calls in ["pwrite64", "fsync,fdatasync", "renameat2", "ftruncate,fallocate"] {
+    for calls in ["pwrite64", "fsync,fdatasync", "linkat,renameat2", "ftruncate,fallocate"] {
         let mut nth = 1;
         loop {
             let (before, files) = (issued(&desk), token_files(&desk));

@@ -79,7 +79,7 @@ impl PublicKey {
     }
 
     /// The same key, for whoever has many signatures by it to verify. P-256 in RustCrypto takes 1.2 MiB and the
-    /// time of a hundred verifications once, and each takes a quarter of its time from then on; for everything else it is the key
+    /// time of some sixty verifications once, and each takes less than a quarter of its time from then on; for everything else it is the key
     /// as it was. The answers are the same.
     #[must_use]
     pub fn for_many(self) -> Self {

@@ -25,7 +25,7 @@ pub(super) struct Verifier {
 }
 
 impl Verifier {
-    /// Costs about as much as a hundred verifications, and 1.2 MiB.
+    /// Costs about as much as sixty verifications, and 1.2 MiB.
     pub(super) fn new(key: &VerifyingKey) -> Self {
         Self {
             of_generator: Table::new(ProjectivePoint::GENERATOR),

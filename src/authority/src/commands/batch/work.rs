@@ -125,10 +125,13 @@ impl<'a> Worker<'a> {
             Outcome::Again(cells) => cells,
             outcome => return Ok(Made { outcome, ..made }),
         };
-        let plan = self.plan(&cells)?;
-        let outcome = match self.draft(&plan, Known::read(&plan, writing)?, approvals_demanded) {
-            Ok(draft) => self.sign(cells, &plan, draft)?,
-            Err(error) => refused(error, &plan.customer)?,
+        let outcome = match self.plan(&cells) {
+            Ok(plan) => match self.draft(&plan, Known::read(&plan, writing)?, approvals_demanded) {
+                Ok(draft) => self.sign(cells, &plan, draft)?,
+                Err(error) => refused(error, &plan.customer)?,
+            },
+            // Such as one whose time has run out meanwhile.
+            Err(error) => refused(error, "")?,
         };
         Ok(Made { outcome, ..made })
     }
@@ -141,14 +144,16 @@ impl<'a> Worker<'a> {
     ) -> Result<RowResult, Error> {
         let mut result = RowResult { row: made.number, reference: made.reference, ..RowResult::default() };
         let outcome = match made.outcome {
-            Outcome::Again(cells) => {
-                let plan = self.plan(&cells)?;
-                let known = Known { customer: customers.get(&plan.customer).cloned(), earlier: None };
-                match self.draft(&plan, known, self.common.approvals_demanded) {
-                    Ok(draft) => checked(draft),
-                    Err(error) => refused(error, &plan.customer)?,
+            Outcome::Again(cells) => match self.plan(&cells) {
+                Ok(plan) => {
+                    let known = Known { customer: customers.get(&plan.customer).cloned(), earlier: None };
+                    match self.draft(&plan, known, self.common.approvals_demanded) {
+                        Ok(draft) => checked(draft),
+                        Err(error) => refused(error, &plan.customer)?,
+                    }
                 }
-            }
+                Err(error) => refused(error, "")?,
+            },
             outcome => outcome,
         };
         match outcome {
