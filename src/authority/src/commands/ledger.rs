@@ -15,10 +15,17 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 pub(super) fn list(context: &Context<'_>) -> Result<Answer, Error> {
-    let entries = open(context)?.entries()?;
-    let text = entries.iter().map(|entry| summary(entry) + "\n").collect();
-    let document: Value = entries.iter().map(brief).collect();
-    Ok(Answer { text, json: json!({ "entries": document }), warnings: Vec::new() })
+    // Of each entry only what is shown of it: tokens are most of a large ledger.
+    let (mut text, mut entries) = (String::new(), Vec::new());
+    open(context)?.each(&mut |entry| {
+        if context.global.json {
+            entries.push(brief(&entry));
+        } else {
+            text += &(summary(&entry) + "\n");
+        }
+        Ok(())
+    })?;
+    Ok(Answer { text, json: json!({ "entries": entries }), warnings: Vec::new() })
 }
 
 pub(super) fn show(id: &str, export: Option<&Path>, context: &Context<'_>) -> Result<Answer, Error> {

@@ -85,16 +85,6 @@ impl Ledger {
         self.engine.close()
     }
 
-    /// All entries, the first one first.
-    pub(crate) fn entries(&self) -> Result<Vec<Entry>, Error> {
-        let mut entries = Vec::new();
-        self.each(&mut |entry| {
-            entries.push(entry);
-            Ok(())
-        })?;
-        Ok(entries)
-    }
-
     /// What all entries come to.
     pub(crate) fn register(&self) -> Result<Register, Error> {
         register_of(&self.engine)

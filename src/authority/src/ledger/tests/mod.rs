@@ -65,6 +65,15 @@ fn created(place: &Place, bodies: &[Body]) -> Ledger {
     ledger
 }
 
+fn entries(ledger: &Ledger) -> Result<Vec<Entry>, Error> {
+    let mut entries = Vec::new();
+    ledger.each(&mut |entry| {
+        entries.push(entry);
+        Ok(())
+    })?;
+    Ok(entries)
+}
+
 fn append(ledger: &mut Ledger, bodies: &[Body]) {
     let writing = ledger.begin().unwrap();
     for body in bodies {
@@ -97,7 +106,7 @@ fn entries_are_kept_in_order_and_found() {
         }
 
         let mut ledger = Ledger::open(place).unwrap();
-        let entries = ledger.entries().unwrap();
+        let entries = entries(&ledger).unwrap();
         assert_eq!(entries.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), [1, 2, 3]);
         let octets = serde_json::to_vec(&entries[0].body).unwrap();
         assert!(octets.starts_with(br#"{"kind":"token-issued","id":"aa01","revision":1,"#));
@@ -146,7 +155,7 @@ fn a_short_log_stays_beside_the_file_and_a_long_one_does_not() {
     assert!(!log.exists(), "closed as a whole");
     append(&mut Ledger::open(&place).unwrap(), &[token("aa", 1)]);
     assert!(log.exists());
-    assert_eq!(Ledger::open(&place).unwrap().entries().unwrap().len(), 2);
+    assert_eq!(entries(&Ledger::open(&place).unwrap()).unwrap().len(), 2);
     let long = |number: u32| {
         let mut body = token("bb", number);
         if let Body::TokenIssued { token, digest: of, .. } = &mut body {
@@ -158,7 +167,7 @@ fn a_short_log_stays_beside_the_file_and_a_long_one_does_not() {
     append(&mut Ledger::open(&place).unwrap(), &[long(1), long(2), long(3)]);
     assert!(!log.exists(), "written back");
     let ledger = Ledger::open(&place).unwrap();
-    assert_eq!(ledger.entries().unwrap().len(), 5);
+    assert_eq!(entries(&ledger).unwrap().len(), 5);
     ledger.close().unwrap();
     assert!(!log.exists());
 }
@@ -203,7 +212,7 @@ fn nothing_is_changed() {
             Place::Server(_) => "DROP TRIGGER entries_are_not_changed ON entries; UPDATE entries SET subject = 'ab'",
         };
         batch(&ledger, changed).unwrap();
-        assert_eq!(ledger.entries().unwrap_err().code(), "CS-7041");
+        assert_eq!(entries(&ledger).unwrap_err().code(), "CS-7041");
     });
 }
 
@@ -324,7 +333,7 @@ fn two_who_write_wait_for_each_other() {
             }
         });
         let ledger = Ledger::open(place).unwrap();
-        let entries = ledger.entries().unwrap();
+        let entries = entries(&ledger).unwrap();
         assert_eq!(entries.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), (1..=121).collect::<Vec<_>>());
         // What is one transaction stands together, in its order.
         for pair in entries[1..].chunks(2) {
@@ -356,7 +365,7 @@ fn after_a_fault_nothing_is_committed() {
     // PostgreSQL would answer a COMMIT with a rollback, and without an error.
     assert!(writing.keep_customer("\0", &acme()).is_err());
     assert_eq!(writing.commit().unwrap_err().code(), "CS-7041");
-    assert_eq!(ledger.entries().unwrap().len(), 1);
+    assert_eq!(entries(&ledger).unwrap().len(), 1);
     append(&mut ledger, &[token("aa", 1)]);
 }
 
@@ -423,5 +432,5 @@ fn not_even_a_superuser_as_a_replica_changes_rows_in_passing() {
          EXCEPTION WHEN raise_exception THEN RAISE NOTICE 'refused'; END $$; SELECT count(*) FROM countersign.entries",
     );
     assert_eq!(refused, "1");
-    assert_eq!(ledger.entries().unwrap().len(), 1);
+    assert_eq!(entries(&ledger).unwrap().len(), 1);
 }
