@@ -8,7 +8,7 @@
 //! ROLE.pem            the first certificate of each role; ROLE-2.pem the second, and so on
 //! keys/ROLE.key.pem   their keys, encrypted, 0600
 //! keys/ROLE.key.toml  instead of it, where a key in hardware is
-//! ledger.sqlite       what was issued and revoked, unless that is on a server
+//! ledger.sqlite       what was issued and revoked, unless that is on a server; ledger.sqlite-wal belongs to it
 //! ```
 //!
 //! The keys of the roots may lie on a medium in a safe instead, in one folder and under the same names.

@@ -25,8 +25,8 @@ use std::path::Path;
 const COLUMNS: &str = "SELECT seq, time, kind, subject, leaf, body, token FROM entries";
 /// Entries whose subject begins as the first parameter does, which has an index: that is enough to tell most apart.
 const ALIKE: &str = "substr(subject, 1, 8) = substr(CAST($1 AS TEXT), 1, 8)";
-/// Entries about the first parameter. SQLite would put it in the place of a bare subject, and not see the index any more.
-const ABOUT: &str = "substr(subject, 1, 8) = substr(CAST($1 AS TEXT), 1, 8) AND subject || '' = $1";
+/// Of those, the ones about the first parameter. SQLite would put it in the place of a bare subject, and not see the index any more.
+const ABOUT: &str = "subject || '' = $1";
 /// Entries other than those of tokens, which are by far the most: the others have an index by their kind.
 const RARE: &str = "kind <> 'token-issued'";
 
@@ -183,7 +183,7 @@ fn each_in(engine: &Engine, take: &mut dyn FnMut(Entry) -> Result<(), Error>) ->
 
 /// The latest entry of a kind about something.
 fn latest_in(engine: &Engine, kind: &str, subject: &str) -> Result<Option<Entry>, Error> {
-    let query = format!("{COLUMNS} WHERE {ABOUT} AND kind = $2 ORDER BY seq DESC LIMIT 1");
+    let query = format!("{COLUMNS} WHERE {ALIKE} AND {ABOUT} AND kind = $2 ORDER BY seq DESC LIMIT 1");
     engine.row(&query, &[Value::Text(subject), Value::Text(kind)], entry_of)
 }
 

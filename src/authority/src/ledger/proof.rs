@@ -1,6 +1,6 @@
 //! What proves to others that an entry is in the ledger (RFC 9162 2.1.3).
 
-use super::{ABOUT, COLUMNS, Ledger, Then, Value, engine::Transaction, entry_of, row::leaf_of};
+use super::{ABOUT, ALIKE, COLUMNS, Ledger, Then, Value, engine::Transaction, entry_of, row::leaf_of};
 use crate::error::Error;
 use countersign_common::{Digest32, LedgerEntry, Octets, merkle::ProofBuilder};
 
@@ -35,7 +35,7 @@ impl Ledger {
 
     /// The number of the entry that issued a token, by its id and digest.
     pub(crate) fn issued_as(&self, id: &str, digest: &str) -> Result<u64, Error> {
-        let query = format!("{COLUMNS} WHERE {ABOUT} AND kind = 'token-issued' ORDER BY seq");
+        let query = format!("{COLUMNS} WHERE {ALIKE} AND {ABOUT} AND kind = 'token-issued' ORDER BY seq");
         let mut found = None;
         self.engine.rows(&query, &[Value::Text(id)], &mut |row| {
             let entry = entry_of(row)?;

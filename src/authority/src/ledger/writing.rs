@@ -1,8 +1,8 @@
 //! The ledger while it is written to.
 
 use super::{
-    ABOUT, Body, COLUMNS, CustomerRow, Engine, Entry, RARE, Then, Value, customer_in, engine::Transaction, entry_of,
-    latest_in, register_of, row::in_tree,
+    ABOUT, ALIKE, Body, COLUMNS, CustomerRow, Engine, Entry, RARE, Then, Value, customer_in, engine::Transaction,
+    entry_of, latest_in, register_of, row::in_tree,
 };
 use crate::{
     error::Error,
@@ -38,7 +38,7 @@ impl<'a> Writing<'a> {
     /// How many approvals were said to be needed when a token was asked for; nothing where it was not. The body is given
     /// by its SHA-256.
     pub(crate) fn requested(&self, id: &str, wanted: &str) -> Result<Option<u8>, Error> {
-        let query = format!("{COLUMNS} WHERE {ABOUT} AND kind = 'token-requested' ORDER BY seq");
+        let query = format!("{COLUMNS} WHERE {ALIKE} AND {ABOUT} AND kind = 'token-requested' ORDER BY seq");
         let mut found = None;
         self.engine.rows(&query, &[Value::Text(id)], &mut |row| match entry_of(row)?.body {
             Body::TokenRequested { body, needed, .. } if body == wanted => {
@@ -63,7 +63,7 @@ impl<'a> Writing<'a> {
     /// Whether a certificate stands revoked or on hold, by its SHA-256.
     pub(crate) fn is_revoked(&self, certificate: &str) -> Result<bool, Error> {
         let last = format!(
-            "SELECT kind FROM entries WHERE {ABOUT} AND kind IN ('certificate-reinstated', 'certificate-revoked') \
+            "SELECT kind FROM entries WHERE {ALIKE} AND {ABOUT} AND kind IN ('certificate-reinstated', 'certificate-revoked') \
              ORDER BY seq DESC LIMIT 1"
         );
         let revoked =
@@ -73,13 +73,13 @@ impl<'a> Writing<'a> {
 
     /// Whether a record came back before, by its SHA-256.
     pub(crate) fn has_record(&self, record: &str) -> Result<bool, Error> {
-        let query = format!("SELECT seq FROM entries WHERE {ABOUT} AND kind = 'record-received' LIMIT 1");
+        let query = format!("SELECT seq FROM entries WHERE {ALIKE} AND {ABOUT} AND kind = 'record-received' LIMIT 1");
         Ok(self.engine.row(&query, &[Value::Text(record)], |row| row.number(0))?.is_some())
     }
 
     /// Whether a record was refused before for the same reason, by its SHA-256.
     pub(crate) fn has_refused(&self, record: &str, code: &str) -> Result<bool, Error> {
-        let query = format!("{COLUMNS} WHERE {ABOUT} AND kind = 'refused'");
+        let query = format!("{COLUMNS} WHERE {ALIKE} AND {ABOUT} AND kind = 'refused'");
         let mut found = false;
         self.engine.rows(&query, &[Value::Text(record)], &mut |row| {
             found = matches!(entry_of(row)?.body, Body::Refused { code: of, .. } if of == code);

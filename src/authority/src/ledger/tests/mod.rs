@@ -134,7 +134,10 @@ fn entries_are_found_by_their_indexes() {
     let Engine::Sqlite(file) = &ledger.engine else { panic!("a file") };
     for (query, index) in [
         (format!("{COLUMNS} WHERE {ALIKE} ORDER BY seq DESC LIMIT 1"), "entries_by_subject"),
-        (format!("{COLUMNS} WHERE {ABOUT} AND kind = 'token-issued' ORDER BY seq DESC LIMIT 1"), "entries_by_subject"),
+        (
+            format!("{COLUMNS} WHERE {ALIKE} AND {ABOUT} AND kind = 'token-issued' ORDER BY seq DESC LIMIT 1"),
+            "entries_by_subject",
+        ),
         (format!("{COLUMNS} WHERE {RARE} AND kind = 'anchors-adopted' ORDER BY seq DESC LIMIT 1"), "entries_by_kind"),
     ] {
         let explain = format!("EXPLAIN QUERY PLAN {query}");
