@@ -70,8 +70,8 @@ impl Error {
                 "check the rights and the room in the authority's folder or database, and that no other command hangs".to_owned()
             }
             Self::LedgerUrl(_) => {
-                "write postgresql://USER@/DATABASE?host=FOLDER without a password, for a server on this machine or behind a \
-                 tunnel (docs/ledger.md); change a password that was typed"
+                "write postgresql://USER@/DATABASE for a server on this machine, postgresql://USER@HOST/DATABASE?sslrootcert=FILE \
+                 for another one, without a password (docs/ledger.md); change a password that was typed"
                     .to_owned()
             }
             Self::LedgerServer(_) => {

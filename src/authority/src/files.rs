@@ -2,13 +2,14 @@
 
 use crate::error::Error;
 use std::{
-    fs::{File, OpenOptions, Permissions},
+    fs::{self, File, OpenOptions, Permissions},
     io::{ErrorKind, Read, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     thread,
 };
 use tempfile::{NamedTempFile, TempDir};
+use zeroize::Zeroizing;
 
 /// How the names of temporary files and folders begin.
 pub(crate) const TEMPORARY: &str = ".countersign-";
@@ -34,6 +35,16 @@ pub(crate) fn begins_with(path: &Path, octet: u8) -> Result<bool, Error> {
 pub(crate) fn read_text(path: &Path, limit: usize) -> Result<String, Error> {
     String::from_utf8(read(path, limit)?)
         .map_err(|_| Error::file(path, std::io::Error::new(ErrorKind::InvalidData, "not UTF-8 text")))
+}
+
+/// Reads a file with a secret in it, which nobody but its owner may read.
+pub(crate) fn read_private(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let metadata = fs::metadata(path).map_err(|fault| Error::file(path, fault))?;
+    if metadata.permissions().mode() & 0o077 != 0 {
+        let fault = "others than its owner may read it: chmod 600";
+        return Err(Error::file(path, std::io::Error::new(ErrorKind::PermissionDenied, fault)));
+    }
+    read(path, limit).map(Zeroizing::new)
 }
 
 /// Writes a file that does not exist yet, with its mode from the first moment, down to the disk.

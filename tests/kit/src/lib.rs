@@ -35,7 +35,7 @@ pub use browser::{View, Visit, visit};
 pub use card::{Algorithm, Card, CardOptions};
 pub use card_log::{LoggedCommand, Outcome};
 pub use json_schema::Schema;
-pub use postgres::Postgres;
+pub use postgres::{Postgres, ServerTls};
 pub use reader_states::{ReaderState, reader_states};
 pub use run::{Output, Run};
 pub use soft_hsm::SoftHsm;

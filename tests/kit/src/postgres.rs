@@ -1,4 +1,4 @@
-//! A server of PostgreSQL of one's own, reached by a Unix socket only.
+//! A server of PostgreSQL of one's own, reached by a Unix socket, or by TLS on a loopback address of its own as well.
 //!
 //! A shell stays as a warden: it ends the server and removes its folder when its pipe to this process closes, which happens
 //! also when this process is killed, so that one server can serve all tests of a process.
@@ -6,6 +6,7 @@
 use std::{
     env, fs,
     io::{self, PipeWriter},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -47,6 +48,18 @@ pub struct Postgres {
     warden: Child,
     pipe: Option<PipeWriter>,
     databases: AtomicU32,
+    address: SocketAddr,
+}
+
+/// What a server shows and asks for by TLS; files in PEM.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerTls<'a> {
+    /// Its certificate.
+    pub certificate: &'a Path,
+    /// The key of that.
+    pub key: &'a Path,
+    /// Who issues the certificates of clients, which name their role as the common name.
+    pub client_roots: &'a Path,
 }
 
 impl Postgres {
@@ -68,6 +81,20 @@ impl Postgres {
     /// If PostgreSQL is not installed, or does not start.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// Starts a server that listens on the network as well. There it speaks TLS only, and lets in `with_password` by its
+    /// password and everybody else by a certificate.
+    ///
+    /// # Panics
+    /// If PostgreSQL is not installed, or does not start.
+    #[must_use]
+    pub fn start_with_tls(tls: &ServerTls<'_>) -> Self {
+        Self::start_with(Some(tls))
+    }
+
+    fn start_with(tls: Option<&ServerTls<'_>>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder").keep();
         let own = |name: &str| folder.join(name);
         if as_other_user() {
@@ -82,10 +109,31 @@ impl Postgres {
         assert!(initdb.status.success(), "initdb: {}", String::from_utf8_lossy(&initdb.stderr));
         let user = Run::new("id").arg("-un").output().expect_code(0).stdout_text();
         let roles = ["postgres", "owner", "officer"].map(|role| format!("tests {} {role}\n", user.trim()));
-        let access = "local all with_password scram-sha-256\nlocal all all peer map=tests\n";
+        let access = "local all with_password scram-sha-256\nlocal all all peer map=tests\n\
+                      hostssl all with_password 127.0.0.0/8 scram-sha-256\nhostssl all all 127.0.0.0/8 cert\n";
         fs::write(own("data/pg_hba.conf"), access).expect("a file");
         fs::write(own("data/pg_ident.conf"), roles.concat()).expect("a file");
 
+        let address = if tls.is_some() { own_address() } else { SocketAddr::from(([127, 0, 0, 1], 5432)) };
+        let mut settings = vec![
+            format!("port={}", address.port()),
+            "shared_buffers=16MB".to_owned(),
+            "logging_collector=off".to_owned(),
+        ];
+        match tls {
+            None => settings.push("listen_addresses=".to_owned()),
+            Some(tls) => {
+                settings.extend([format!("listen_addresses={}", address.ip()), "ssl=on".to_owned()]);
+                let files =
+                    [("ssl_cert_file", tls.certificate), ("ssl_key_file", tls.key), ("ssl_ca_file", tls.client_roots)];
+                for (setting, file) in files {
+                    let copy = own(setting);
+                    let owner = if as_other_user() { "postgres" } else { user.trim() };
+                    Run::new("install").args(["-m", "600", "-o", owner]).arg(file).arg(&copy).output().expect_code(0);
+                    settings.push(format!("{setting}={}", copy.display()));
+                }
+            }
+        }
         let server = command("postgres", &folder);
         let (pipe_end, pipe) = io::pipe().expect("a pipe");
         let warden = Command::new("sh")
@@ -97,13 +145,13 @@ impl Postgres {
             .arg(own("data"))
             .arg("-k")
             .arg(&folder)
-            .args(["-c", "listen_addresses=", "-c", "shared_buffers=16MB", "-c", "logging_collector=off"])
+            .args(settings.iter().flat_map(|setting| ["-c", setting]))
             .stdin(Stdio::from(pipe_end))
             .stdout(Stdio::null())
             .stderr(fs::File::create(own("log")).expect("a file"))
             .spawn()
             .expect("a shell");
-        let server = Self { folder, warden, pipe: Some(pipe), databases: AtomicU32::new(0) };
+        let server = Self { folder, warden, pipe: Some(pipe), databases: AtomicU32::new(0), address };
         let ready = poll_until(LIMIT, || server.psql("postgres", "SELECT 1").code.filter(|code| *code == 0));
         let log = || fs::read_to_string(server.folder.join("log")).unwrap_or_default();
         assert!(ready.is_some(), "the server does not start:\n{}", log());
@@ -126,7 +174,13 @@ impl Postgres {
     /// The URL of a database for a role.
     #[must_use]
     pub fn url(&self, role: &str, database: &str) -> String {
-        Self::url_at(&self.folder, role, database)
+        format!("{}&port={}", Self::url_at(&self.folder, role, database), self.address.port())
+    }
+
+    /// Where it listens on the network, if it does.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The URL of a database behind another socket than the server's own.
@@ -138,10 +192,10 @@ impl Postgres {
     /// The server's socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.folder.join(Self::SOCKET)
+        self.folder.join(format!(".s.PGSQL.{}", self.address.port()))
     }
 
-    /// The name of a server's socket in its folder.
+    /// The usual name of a server's socket in its folder.
     pub const SOCKET: &'static str = ".s.PGSQL.5432";
 
     /// Runs statements as somebody who may do anything, and gives what they answer.
@@ -156,7 +210,7 @@ impl Postgres {
         Run::new(postgres_tool("psql"))
             .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database, "-h"])
             .arg(&self.folder)
-            .args(["-c", statements])
+            .args(["-p", &self.address.port().to_string(), "-c", statements])
             .output()
     }
 }
@@ -168,6 +222,14 @@ impl Drop for Postgres {
             let _ = self.warden.wait();
         }
     }
+}
+
+/// A loopback address that nobody else uses, and a port there that is free.
+fn own_address() -> SocketAddr {
+    let [a, b, c, _] = std::process::id().to_be_bytes().map(|octet| octet ^ 0x5a);
+    let address = Ipv4Addr::new(127, a, b, c);
+    let listener = TcpListener::bind((address, 0)).expect("a loopback address");
+    listener.local_addr().expect("an address")
 }
 
 /// Root cannot run a server; the package brings a user for it.

@@ -23,5 +23,6 @@ mod rotating;
 mod servers;
 mod support;
 mod surviving;
+mod tls;
 mod two_person;
 mod whole_card;

@@ -69,7 +69,7 @@ fn an_authority_is_founded_in_an_empty_database() {
     assert!(!refused.to_string().replace(secret, "").contains("hunter2"));
     let remote = "postgresql://owner@db.example.com/ledger";
     let refused = desk.with_passphrase(&["--home", "second", "init", "--organization", "Other", "--ledger", remote]);
-    expect_said(&refused.expect_code(2), &["CS-7058", "another machine", "tunnel"]);
+    expect_said(&refused.expect_code(2), &["CS-7058", "another machine", "sslrootcert"]);
     assert_eq!(desk.snapshot(), before);
 
     // What somebody wrote into the file by hand is held to the same.

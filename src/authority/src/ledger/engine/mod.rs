@@ -8,6 +8,7 @@ mod fault;
 mod passwords;
 mod server;
 mod sqlite;
+mod tls;
 mod url;
 
 pub use fault::LedgerFault;

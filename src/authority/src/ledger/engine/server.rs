@@ -1,6 +1,6 @@
 //! A ledger on a server of PostgreSQL, in the schema `countersign` of a database.
 
-use super::{BUSY_SECONDS, Engine, LedgerFault, Row, ServerUrl, Then, Value, catalog};
+use super::{BUSY_SECONDS, Engine, LedgerFault, Row, ServerUrl, Then, Value, catalog, url::Way};
 use crate::error::Error;
 use postgres::{Client, NoTls, Statement, fallible_iterator::FallibleIterator, types::ToSql};
 use std::{
@@ -53,7 +53,12 @@ impl Server {
     }
 
     fn connect(url: &ServerUrl) -> Result<Self, Error> {
-        let client = url.configuration()?.connect(NoTls).map_err(|fault| Error::LedgerServer(fault.into()))?;
+        let Way { configuration, tls } = url.way()?;
+        let client = match tls {
+            None => configuration.connect(NoTls),
+            Some(files) => configuration.connect(files.connector()?),
+        };
+        let client = client.map_err(|fault| Error::LedgerServer(fault.into()))?;
         let server = Self {
             client: RefCell::new(client),
             statements: RefCell::default(),
