@@ -4,6 +4,7 @@
 Wants `make demo` to have run, for its record. Ratios are taken in one run; absolute times belong to the machine.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -102,27 +103,44 @@ def million():
     return rows
 
 
+@contextlib.contextmanager
+def database():
+    """The URL of an empty database on a server of PostgreSQL of its own."""
+    run(["cargo", "build", "--release", "--quiet", "--package", "countersign-testkit", "--bin", "database"], cwd=ROOT)
+    server = subprocess.Popen([TARGET / "release/database"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        yield server.stdout.readline().strip()
+    finally:
+        server.stdin.close()
+        server.wait()
+
+
 def ledger():
     """Rows about the audit of a ledger with a million entries: the whole command, in turn with a plain loop that reads the
     same rows and hashes the same octets, and checks nothing."""
-    folder = TARGET / "ledger"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     run(["cargo", "build", "--release", "--quiet", "--package", "countersign-authority", "--example", "ledger"], cwd=ROOT)
-    for name in ("issuer", "ledger-signer"):
-        (folder / name).write_text(f"a passphrase of the {name}\n")
-    authority = [str(TARGET / "release/countersign-authority"), "--home", str(folder / "authority")]
-    script = 'exec "$@" 3<issuer 4<ledger-signer'
-    for command in (["init", "--organization", "Bench", "--ledger-passphrase-fd", "4"],
-                    ["issue", "--customer", "acme", "--customer-name", "Acme", "--product", "control-room",
-                     "--activate-within", "30d", "--out", "token.pem"]):
-        run(["sh", "-c", script, "sh", *authority, "--passphrase-fd", "3", *command], cwd=folder)
-    own, file = str(TARGET / "release/examples/ledger"), str(folder / "authority/ledger.sqlite")
-    run([own, "grow", file, "1000000"])
-    checked, raw = wall([[*authority, "ledger", "verify"], [own, "raw", file]], rounds=7)
-    shutil.rmtree(folder)
-    return [("`ledger verify` of a million entries, whole process", f"{checked:.0f} ms",
-             f"reading and hashing alone, {raw:.0f} ms", f"{checked / raw:.2f} times", "at most 2 times")]
+    own = str(TARGET / "release/examples/ledger")
+    rows = []
+    with database() as url:
+        for what, server in (("of a million entries, whole process", []), ("of a million on PostgreSQL", ["--ledger", url])):
+            folder = TARGET / "ledger"
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            for name in ("issuer", "ledger-signer"):
+                (folder / name).write_text(f"a passphrase of the {name}\n")
+            authority = [str(TARGET / "release/countersign-authority"), "--home", str(folder / "authority")]
+            script = 'exec "$@" 3<issuer 4<ledger-signer'
+            for command in (["init", "--organization", "Bench", "--ledger-passphrase-fd", "4", *server],
+                            ["issue", "--customer", "acme", "--customer-name", "Acme", "--product", "control-room",
+                             "--activate-within", "30d", "--out", "token.pem"]):
+                run(["sh", "-c", script, "sh", *authority, "--passphrase-fd", "3", *command], cwd=folder)
+            place = url if server else str(folder / "authority/ledger.sqlite")
+            run([own, "grow", place, "1000000"])
+            checked, raw = wall([[*authority, "ledger", "verify"], [own, "raw", place]], rounds=7)
+            shutil.rmtree(folder)
+            rows.append((f"`ledger verify` {what}", f"{checked:.0f} ms", f"reading and hashing alone, {raw:.0f} ms",
+                         f"{checked / raw:.2f} times", "at most 2 times"))
+    return rows
 
 
 def meshes():
@@ -194,12 +212,12 @@ def fleets():
             secrets = "--passphrase-fd 3 --ledger-passphrase-fd 4"
             return ["sh", "-c", f"exec '{program}' {secrets} {words} 3<passphrase 4<ledger"]
 
-        def batch(count, name):
+        def batch(count, name, home="authority"):
             with open(folder / f"{count}.csv", "w", encoding="ascii") as file:
                 file.write("reference,customer,customer_name,seats,entitlement.points\n")
                 for row in range(count):
                     file.write(f"press {row},customer-{row % 500},Customer {row % 500},3,{row}\n")
-            return authority(f"issue --profile fleet.toml --batch {count}.csv --out {name}")
+            return authority(f"--home {home} issue --profile fleet.toml --batch {count}.csv --out {name}")
 
         def loop(count):
             return float(subprocess.run([bare, kind, str(count)], check=True, capture_output=True, text=True).stdout)
@@ -220,6 +238,13 @@ def fleets():
                          f"{theirs / ours:.3f} of its rate", "at least 0.9"))
             rows.append(("its most memory", f"{large / 1024:.1f} MiB",
                          f"for 1,000 tokens, {small / 1024:.1f} MiB", f"{large / small:.2f} times", "the same"))
+            with database() as url:
+                run(authority(f"--home server init --organization Bench --algorithm p256 --ledger '{url}'"), cwd=folder)
+                pairs = [(seconds(batch(few, f"server-{round_}", "server"), cwd=folder), loop(few)) for round_ in range(3)]
+            ratio = statistics.median(theirs / ours for ours, theirs in pairs)
+            ours, theirs = (statistics.median(times) for times in zip(*pairs))
+            rows.append((f"a batch of {few:,} tokens, {kind}, on PostgreSQL", f"{few / ours:.0f} tokens a second",
+                         f"sign and verify in a bare loop, {few / theirs:.0f}", f"{ratio:.3f} of its rate", "at least 0.9"))
             # Without the rounds of the passphrase, which are there to cost time.
             key, secret = folder / "authority/keys/token-signer.key.pem", "pass:correct horse battery staple"
             run(["openssl", "pkcs8", "-topk8", "-v2", "aes-256-cbc", "-v2prf", "hmacWithSHA256", "-iter", "1", "-in", key,
