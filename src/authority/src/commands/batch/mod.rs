@@ -260,6 +260,7 @@ impl Writer<'_> {
         self.common.certificates.check_signer(&writing)?;
         let approvals_demanded = writing.approvals_demanded()?;
         let now = clock::now()?;
+        writing.read_customers(&group.iter().filter_map(Made::customer).collect())?;
         let mut worker = Worker::new(self.common, Some(self.signer));
         let (mut results, mut tokens) = (Vec::with_capacity(group.len()), Vec::new());
         let (first, last) = (group.first().map_or(0, |made| made.number), group.last().map_or(0, |made| made.number));

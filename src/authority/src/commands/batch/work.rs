@@ -62,6 +62,19 @@ pub(super) enum Outcome {
     Again(Cells),
 }
 
+impl Made {
+    /// The customer of the token, if it was made.
+    pub(super) fn customer(&self) -> Option<&str> {
+        if let Outcome::Signed(signed) = &self.outcome
+            && let Body::TokenIssued { customer, .. } = &signed.entry
+        {
+            Some(customer)
+        } else {
+            None
+        }
+    }
+}
+
 /// A token that was signed, and what has to hold when it is entered.
 pub(super) struct Signed {
     pub(super) entry: Body,

@@ -365,11 +365,45 @@ fn after_a_fault_nothing_is_committed() {
     let mut ledger = created(&on_server().0, &[founding()]);
     let writing = ledger.begin().unwrap();
     writing.append(time(), &token("aa", 1)).unwrap();
+    assert!(writing.latest_token("aa").unwrap().is_some());
     // PostgreSQL would answer a COMMIT with a rollback, and without an error.
     assert!(writing.keep_customer("\0", &acme()).is_err());
     assert_eq!(writing.commit().unwrap_err().code(), "CS-7041");
     assert_eq!(entries(&ledger).unwrap().len(), 1);
+    // An entry that the server refuses, and is told so late.
+    let writing = ledger.begin().unwrap();
+    writing.append(time(), &token("a\0", 1)).unwrap();
+    assert_eq!(writing.latest_token("aa").unwrap_err().code(), "CS-7040");
+    assert_eq!(writing.commit().unwrap_err().code(), "CS-7040");
+    assert_eq!(entries(&ledger).unwrap().len(), 1);
     append(&mut ledger, &[token("aa", 1)]);
+}
+
+#[test]
+fn many_entries_and_customers_at_once() {
+    on_both(|place| {
+        let mut ledger = created(place, &[founding()]);
+        let writing = ledger.begin().unwrap();
+        for number in 1..=150 {
+            let sequence = writing.append(time(), &token(&format!("a{number}"), 1)).unwrap();
+            assert_eq!(sequence, number + 1);
+        }
+        // What is asked for is there, also before it is committed.
+        assert_eq!(writing.latest_token("a150").unwrap().unwrap().sequence, 151);
+        for id in ["acme", "b1", "b2"] {
+            writing.keep_customer(id, &acme()).unwrap();
+        }
+        let all: Vec<_> = (0..150).map(|number| format!("b{number}")).collect();
+        writing.read_customers(&all.iter().map(String::as_str).chain(["acme"]).collect()).unwrap();
+        let known = ["acme", "b0", "b1", "b149"].map(|id| writing.customer(id).unwrap().is_some());
+        assert_eq!(known, [true, false, true, false]);
+        writing.keep_customer("b1", &CustomerRow { name: "Acme Power".to_owned(), ..acme() }).unwrap();
+        assert_eq!(writing.customer("b1").unwrap().unwrap().name, "Acme Power");
+        writing.append(time(), &token("bb", 1)).unwrap();
+        writing.commit().unwrap();
+        let numbers: Vec<_> = entries(&ledger).unwrap().iter().map(|entry| entry.sequence).collect();
+        assert_eq!(numbers, (1..=152).collect::<Vec<_>>());
+    });
 }
 
 #[test]
