@@ -206,6 +206,22 @@ impl Postgres {
         self.psql(database, statements).expect_code(0).stdout_text().trim_end().to_owned()
     }
 
+    /// From now on there is no room on the disk for what the authority's commands do that are connected with a database.
+    ///
+    /// # Panics
+    /// If none is.
+    pub fn fill_disk_for(&self, database: &str) {
+        let connected = "SELECT pid FROM pg_stat_activity \
+                         WHERE datname = current_database() AND application_name = 'countersign-authority'";
+        let processes = self.sql(database, connected);
+        assert!(!processes.is_empty(), "no command is connected");
+        for process in processes.lines() {
+            // A file must not grow beyond nothing: the server fails as it does on a full disk.
+            let limited = as_server(tool("prlimit"), &self.folder).args(["--pid", process, "--fsize=0"]).output();
+            assert!(limited.expect("prlimit").status.success(), "prlimit");
+        }
+    }
+
     fn psql(&self, database: &str, statements: &str) -> crate::run::Output {
         Run::new(postgres_tool("psql"))
             .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database, "-h"])
@@ -239,7 +255,11 @@ fn as_other_user() -> bool {
 
 /// A program of the server, as a user who may run it.
 fn command(name: &str, folder: &Path) -> Command {
-    let program = postgres_tool(name);
+    as_server(postgres_tool(name), folder)
+}
+
+/// A program that runs as the server does.
+fn as_server(program: PathBuf, folder: &Path) -> Command {
     let mut command = if as_other_user() {
         let mut command = Command::new(tool("setpriv"));
         command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]).arg(program);

@@ -195,7 +195,7 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    /// Appends an entry. What the engine has to say of it is said with the next question, or when it is committed.
+    /// Appends an entry. What the engine has to say of it may be said later, when it is committed at the latest.
     pub(crate) fn append(&self, time: Time, body: &Body) -> Result<i64, Error> {
         let text = serde_json::to_string(body).map_err(|error| Error::LedgerDamaged(error.to_string()))?;
         let sequence = match self.next.take() {
@@ -213,6 +213,9 @@ impl<'a> Writing<'a> {
             token: body.token().map(<[u8]>::to_vec),
         });
         self.next.set(sequence.checked_add(1));
+        if self.pending.borrow().len() >= AT_ONCE {
+            self.entries()?;
+        }
         Ok(sequence)
     }
 

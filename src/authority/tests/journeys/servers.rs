@@ -1,7 +1,7 @@
 //! A ledger on a server of PostgreSQL, which several folders share.
 
 use crate::support::{Desk, PASSPHRASE, expect_said, plain_token};
-use countersign_testkit::{Postgres, Run};
+use countersign_testkit::{Postgres, Run, poll_until};
 use serde_json::Value;
 use std::{
     fs,
@@ -17,6 +17,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 /// The URL in authority.toml of a folder becomes another one.
@@ -299,4 +300,31 @@ fn a_connection_that_breaks_at_the_commit_leaves_nothing_half_done() {
         expect_said(&desk.run(&["ledger", "verify"]).expect_code(0), &["as it was written"]);
         assert!(!broken.to_string().contains(PASSPHRASE));
     }
+}
+
+#[test]
+fn a_full_disk_of_the_server_leaves_nothing_half_done() {
+    let desk = Desk::new();
+    let server = Postgres::start();
+    let database = server.database();
+    let url = server.url("owner", &database);
+    let init = ["init", "--organization", "Example Works", "--algorithm", "p256", "--ledger", &url];
+    desk.with_passphrase(&init).expect_code(0);
+    desk.with_passphrase(&plain_token(&["--out", "1.pem"])).expect_code(0);
+
+    let mut terminal = desk.command(&plain_token(&["--out", "2.pem"])).on_terminal();
+    terminal.expect_secret("Passphrase");
+    server.fill_disk_for(&database);
+    terminal.send_line(PASSPHRASE);
+    // The server cannot write its log at the commit, ends all connections and starts anew.
+    let broken = terminal.finish().expect_code(3);
+    assert!(broken.terminal.contains("CS-7068"), "{broken}");
+    assert!(!desk.path("2.pem").exists());
+
+    let verified = || Some(desk.run(&["ledger", "verify"])).filter(|output| output.code == Some(0));
+    let verified = poll_until(Duration::from_secs(60), verified).expect("the server is there again");
+    expect_said(&verified, &["as it was written"]);
+    assert_eq!(entries(&desk).len(), 2);
+    desk.with_passphrase(&plain_token(&["--out", "2.pem"])).expect_code(0);
+    assert_eq!(entries(&desk).len(), 3);
 }

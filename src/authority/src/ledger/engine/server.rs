@@ -2,7 +2,7 @@
 
 use super::{BUSY_SECONDS, Engine, LedgerFault, Row, ServerUrl, Then, Value, catalog, url::Way};
 use crate::error::Error;
-use postgres::{Client, NoTls, Statement, fallible_iterator::FallibleIterator, types::ToSql};
+use postgres::{Client, NoTls, Statement, error::Severity, fallible_iterator::FallibleIterator, types::ToSql};
 use std::{
     cell::{Cell, RefCell, RefMut},
     collections::HashMap,
@@ -153,9 +153,9 @@ impl Server {
         }
         self.creating.set(false);
         self.client()?.batch_execute("COMMIT").map_err(|fault| match fault.as_db_error() {
-            // The server says that it did not.
-            Some(_) => fault.into(),
-            None => Error::LedgerOutcome(fault.into()),
+            // The server says that it did not. Where it ends the connection as well, it may have.
+            Some(said) if said.parsed_severity() == Some(Severity::Error) => fault.into(),
+            _ => Error::LedgerOutcome(fault.into()),
         })
     }
 
