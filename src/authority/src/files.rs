@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use std::{
-    fs::{self, File, OpenOptions, Permissions},
+    fs::{File, OpenOptions, Permissions},
     io::{ErrorKind, Read, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -16,11 +16,13 @@ pub(crate) const TEMPORARY: &str = ".countersign-";
 
 /// Reads a whole file that must not be larger than a limit.
 pub(crate) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
+    read_open(&File::open(path).map_err(|fault| Error::file(path, fault))?, path, limit)
+}
+
+fn read_open(file: &File, path: &Path, limit: usize) -> Result<Vec<u8>, Error> {
     let mut octets = Vec::new();
     let at_most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    File::open(path)
-        .and_then(|file| file.take(at_most).read_to_end(&mut octets))
-        .map_err(|fault| Error::file(path, fault))?;
+    file.take(at_most).read_to_end(&mut octets).map_err(|fault| Error::file(path, fault))?;
     if octets.len() > limit { Err(Error::FileTooLarge { path: path.to_owned(), limit }) } else { Ok(octets) }
 }
 
@@ -39,12 +41,13 @@ pub(crate) fn read_text(path: &Path, limit: usize) -> Result<String, Error> {
 
 /// Reads a file with a secret in it, which nobody but its owner may read.
 pub(crate) fn read_private(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let metadata = fs::metadata(path).map_err(|fault| Error::file(path, fault))?;
+    let open = || File::open(path).and_then(|file| Ok((file.metadata()?, file)));
+    let (metadata, file) = open().map_err(|fault| Error::file(path, fault))?;
     if metadata.permissions().mode() & 0o077 != 0 {
         let fault = "others than its owner may read it: chmod 600";
         return Err(Error::file(path, std::io::Error::new(ErrorKind::PermissionDenied, fault)));
     }
-    read(path, limit).map(Zeroizing::new)
+    read_open(&file, path, limit).map(Zeroizing::new)
 }
 
 /// Writes a file that does not exist yet, with its mode from the first moment, down to the disk.
