@@ -20,7 +20,7 @@ const DOCUMENTS: [(&str, usize, &str); 14] = [
     ("docs/approvals.md", 9, APPROVALS_SETTING),
     ("docs/cards.md", 9, CARDS_SETTING),
     ("docs/ceremony.md", 30, CEREMONY_SETTING),
-    ("docs/fleets.md", 5, FLEETS_SETTING),
+    ("docs/fleets.md", 8, FLEETS_SETTING),
     ("docs/guide.md", 25, GUIDE_SETTING),
     ("docs/keys.md", 14, "true"),
     ("docs/ledger.md", 10, LEDGER_SETTING),
@@ -69,7 +69,9 @@ const FLEETS_SETTING: &str = r#"
     countersign-authority init --organization "Example Works" &&
     printf '[product]\nid = "control-room"\n[window]\nwithin = "30d"\n' > fleet.toml &&
     printf '%s\n' reference,customer,customer_name,seats,entitlement.points "press 7,acme,Acme Power,10,5000" \
-        "press 8,acme,,ten," "boiler 1,globex,Globex,2,200" > spring.csv
+        "press 8,acme,,ten," "boiler 1,globex,Globex,2,200" > spring.csv &&
+    printf '%s\n' '{"reference": "order 71", "customer": "acme", "seats": 12}' \
+        '{"reference": "order 72", "customer": "acme", "seats": "ten"}' > orders.jsonl
 "#;
 
 /// The script of the document.

@@ -67,14 +67,14 @@ pub fn main() -> ExitCode {
 /// the exit code: 0 done, 1 refused by a rule, 2 wrong usage, 3 could not be done.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, output: &mut dyn Write, notes: &mut dyn Write) -> u8 {
     let arguments: Vec<_> = arguments.into_iter().collect();
-    let wants_json = arguments.iter().any(|argument| argument == "--json");
+    let form = if arguments.iter().any(|argument| argument == "--json") { Form::Json } else { Form::Text };
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => {
             let text = error.render().to_string();
-            return if wants_json {
+            return if form != Form::Text {
                 let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                fail(&Error::Usage(message), true, output, notes)
+                fail(&Error::Usage(message), form, output, notes)
             } else {
                 print(notes, &text);
                 Outcome::Usage as u8
@@ -83,18 +83,41 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, output: &mut dyn Write
         // --help and --version.
         Err(text) => return if print(output, &text.render().to_string()) { 0 } else { Outcome::CouldNot as u8 },
     };
-    let json = cli.global.json;
-    match commands::run(cli, notes) {
-        Ok((answer, code)) => succeed(answer, code, json, output, notes),
-        Err(error) => fail(&error, json, output, notes),
+    let form = match &cli.command {
+        _ if !cli.global.json => Form::Text,
+        args::Command::Issue(issue) if issue.stream => Form::JsonLines,
+        _ => Form::Json,
+    };
+    match commands::run(cli, output, notes) {
+        Ok((answer, code)) => succeed(answer, code, form, output, notes),
+        Err(error) => fail(&error, form, output, notes),
     }
 }
 
-fn succeed(answer: Answer, code: u8, json: bool, output: &mut dyn Write, notes: &mut dyn Write) -> u8 {
-    let written = if json {
+/// How a command says what it has to say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    Json,
+    /// Each document on a line.
+    JsonLines,
+}
+
+impl Form {
+    fn print(self, writer: &mut dyn Write, document: &Value) -> bool {
+        let text = if self == Self::JsonLines { document.to_string() } else { format!("{document:#}") };
+        print(writer, &(text + "\n"))
+    }
+}
+
+fn succeed(answer: Answer, code: u8, form: Form, output: &mut dyn Write, notes: &mut dyn Write) -> u8 {
+    if answer.json.is_null() {
+        return code;
+    }
+    let written = if form != Form::Text {
         let mut document = answer.json;
         document["warnings"] = answer.warnings.iter().map(finding).collect();
-        print(output, &format!("{document:#}\n"))
+        form.print(output, &document)
     } else {
         for warning in &answer.warnings {
             print(notes, &told(warning));
@@ -104,14 +127,14 @@ fn succeed(answer: Answer, code: u8, json: bool, output: &mut dyn Write, notes: 
     if written { code } else { Outcome::CouldNot as u8 }
 }
 
-fn fail(error: &Error, json: bool, output: &mut dyn Write, notes: &mut dyn Write) -> u8 {
+fn fail(error: &Error, form: Form, output: &mut dyn Write, notes: &mut dyn Write) -> u8 {
     let findings = error.findings();
-    if json {
+    if form != Form::Text {
         let mut document = json!({ "code": error.code(), "message": error.to_string(), "next": error.advice() });
         if !findings.is_empty() {
             document["findings"] = findings.iter().map(finding).collect();
         }
-        print(output, &format!("{:#}\n", json!({ "error": document })));
+        form.print(output, &json!({ "error": document }));
     } else {
         let mut text: String = findings.iter().map(told).collect();
         if findings.is_empty() {

@@ -13,7 +13,7 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-use crate::{soft_hsm::SoftHsm, stack::Stack, terminal::Terminal, tools::tool, wait::poll_until};
+use crate::{dialogue::Dialogue, soft_hsm::SoftHsm, stack::Stack, terminal::Terminal, tools::tool, wait::poll_until};
 
 const DEFAULT_LIMIT: Duration = Duration::from_secs(120);
 /// For output that is still on its way when the command has ended.
@@ -21,7 +21,7 @@ const LAST_OUTPUT: Duration = Duration::from_secs(2);
 
 /// A command to run: what to give it, and how long it may take.
 #[derive(Clone, Debug)]
-#[must_use = "nothing runs until output() or on_terminal()"]
+#[must_use = "nothing runs until output(), on_terminal() or on_pipes()"]
 pub struct Run {
     program: PathBuf,
     args: Vec<OsString>,
@@ -195,6 +195,15 @@ impl Run {
     #[must_use]
     pub fn on_terminal(self) -> Terminal {
         Terminal::start(self, false)
+    }
+
+    /// Starts it with its input and output on pipes, to talk to line by line.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn on_pipes(self) -> Dialogue {
+        Dialogue::start(&self)
     }
 
     /// Like [`on_terminal`](Self::on_terminal), with standard output collected apart: for a command that talks on the

@@ -303,6 +303,8 @@ pub struct Init {
     --entitlement points=5000 --out press-7.token.pem\n\n\
     A token for each row of a file, with the terms of a profile where a row is silent (docs/fleets.md):\n  \
     countersign-authority issue --profile fleet.toml --batch spring.csv --out spring\n\n\
+    A token for each order of a program that goes on asking, a line of JSON each way:\n  \
+    countersign-authority issue --profile fleet.toml --stream < orders.fifo > answers.fifo\n\n\
     Everything can stand in a profile as well (docs/profile.md); flags go before it. The authority's limits.toml \
     says what may be issued at all; --dry-run tells whether it may.")]
 pub struct IssueTokens {
@@ -310,6 +312,10 @@ pub struct IssueTokens {
     /// folder then. The same command goes on with a batch that was cut off.
     #[arg(long, value_name = "FILE")]
     pub batch: Option<PathBuf>,
+    /// Issue a token for each line of JSON on standard input as soon as it comes, and answer with a line of JSON, the token
+    /// in it, on standard output once its entry in the ledger is durable.
+    #[arg(long, conflicts_with_all = ["batch", "dry_run", "out"])]
+    pub stream: bool,
     /// The terms.
     #[command(flatten)]
     pub terms: Issue,

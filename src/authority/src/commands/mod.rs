@@ -44,7 +44,7 @@ use std::io::Write;
 pub(crate) struct Answer {
     /// For people, on standard output.
     pub(crate) text: String,
-    /// For programs, on standard output instead.
+    /// For programs, on standard output instead; null where all has been said.
     pub(crate) json: Value,
     /// What is unwise but was done.
     pub(crate) warnings: Vec<Finding>,
@@ -55,18 +55,20 @@ pub(crate) struct Context<'a> {
     pub(crate) global: &'a Global,
     pub(crate) keyring: Keyring,
     attempt: Option<Attempt>,
+    /// For a command that answers before its end.
+    output: &'a mut dyn Write,
     notes: &'a mut dyn Write,
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(global: &'a Global, notes: &'a mut dyn Write) -> Self {
+    pub(crate) fn new(global: &'a Global, output: &'a mut dyn Write, notes: &'a mut dyn Write) -> Self {
         let passphrase = Source { descriptor: global.passphrase_fd, option: "--passphrase-fd" };
         let ledger = Source { descriptor: global.ledger_passphrase_fd, option: "--ledger-passphrase-fd" };
         let pins = Source { descriptor: global.key_pin_fd, option: "--key-pin-fd" };
         let last_try = if global.key_last_try { LastTry::Spend } else { LastTry::Keep };
         let mut keyring = Keyring::new(passphrase, ledger, pins).with_cards(global.key_management_fd, last_try);
         keyring.offline_in(global.offline_keys.clone());
-        Self { global, keyring, attempt: None, notes }
+        Self { global, keyring, attempt: None, output, notes }
     }
 
     /// From here on a refusal of the command is an entry of the ledger; `about` is a customer, a token, a person or a role.
@@ -81,10 +83,10 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Carries out a command, and enters into the ledger that it was refused. Returns its answer and the exit code, which is not 0 where part of the work was refused or
-/// something was found.
-pub(crate) fn run(cli: Cli, notes: &mut dyn Write) -> Result<(Answer, u8), Error> {
-    let mut context = Context::new(&cli.global, notes);
+/// Carries out a command, and enters into the ledger that it was refused. Returns its answer and the exit code, which is not
+/// 0 where part of the work was refused or something was found.
+pub(crate) fn run(cli: Cli, output: &mut dyn Write, notes: &mut dyn Write) -> Result<(Answer, u8), Error> {
+    let mut context = Context::new(&cli.global, output, notes);
     let done = carry_out(cli.command, &mut context);
     if let (Err(error), Some(attempt)) = (&done, context.attempt.take())
         && error.is_refusal()
@@ -123,6 +125,7 @@ fn carry_out(command: Command, context: &mut Context<'_>) -> Result<(Answer, u8)
         },
         Command::Issue(arguments) => match arguments.batch {
             Some(file) => return batch::run(&file, arguments.terms, context),
+            None if arguments.stream => return batch::stream(arguments.terms, context),
             None => issue::run(arguments.terms, context),
         },
         Command::Request { command } => match command {

@@ -21,6 +21,7 @@ mod revoking;
 mod rollover;
 mod rotating;
 mod servers;
+mod streaming;
 mod support;
 mod surviving;
 mod tls;

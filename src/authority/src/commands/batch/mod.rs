@@ -7,9 +7,12 @@
 mod cells;
 mod folder;
 mod rows;
+mod stream;
 mod work;
 
-use super::{Answer, Context, issue::Certificates};
+pub(super) use stream::run as stream;
+
+use super::{Answer, Context};
 use crate::{
     args::Issue,
     clock::{self, Stopwatch},
@@ -17,10 +20,6 @@ use crate::{
     home::Home,
     keys::Signer,
     ledger::{Body, Ledger, Writing},
-    limits::Limits,
-    plan,
-    profile::Profile,
-    random,
     role::Role,
     words::to_hex,
 };
@@ -43,7 +42,7 @@ use std::{
     thread,
     time::Duration,
 };
-use work::{Common, Made, Outcome as RowOutcome, Signed, Worker};
+use work::{Common, Made, Outcome as RowOutcome, Signed, Standing, Worker};
 
 /// How many rows go to a worker at once.
 const CHUNK: usize = 16;
@@ -59,49 +58,29 @@ pub(super) fn run(file: &Path, arguments: Issue, context: &mut Context<'_>) -> R
     let Some(out) = arguments.out.clone().or_else(|| dry_run.then(Default::default)) else {
         return Err(Error::Usage("--batch needs the folder for the tokens: --out FOLDER".to_owned()));
     };
-    if arguments.supersedes.is_some() {
-        return Err(Error::Usage("what a token supersedes is said by its row".to_owned()));
-    }
     let home = Home::open(&context.global.home)?;
-    let (certificates, limits) = (Certificates::read(&home)?, Limits::read(home.path())?);
-    let for_newer_verifier = arguments.for_newer_verifier;
-    let mut profile = arguments.profile.as_deref().map_or_else(|| Ok(Profile::default()), Profile::read)?;
-    plan::override_by_flags(&mut profile, arguments)?;
+    let common = Common::read(&home, arguments)?;
     let (input, count) = look_through(file)?;
     if !dry_run {
         context.attempt("issue", input.as_str());
     }
-    let terms = to_hex(&Sha256::digest(format!("{profile:?} {for_newer_verifier}")));
-
     let mut ledger = home.ledger()?;
-    let writing = ledger.begin()?;
-    let common = Common {
-        ledger: home.ledger_place(),
-        certificates: &certificates,
-        limits: &limits,
-        profile: &profile,
-        for_newer_verifier,
-        newest_list: writing.newest_token_list()?,
-        approvals_demanded: writing.approvals_demanded()?,
-        seed: random::octets()?,
-    };
-    certificates.check_signer(&writing)?;
-    drop(writing);
+    let standing = Standing::read(&common, &ledger.begin()?)?;
     if dry_run {
         let (mut told, mut customers) = (Told::new(count, 0), BTreeMap::new());
         let rows = Rows::open(file)?.zip(1..);
-        let mut worker = Worker::new(&common, None);
+        let mut worker = Worker::new(&common, standing, None);
         let results = |chunk: Vec<Made>, _: bool| {
             let results: Result<Vec<_>, _> =
                 chunk.into_iter().map(|made| worker.confirm_dry(made, &mut customers)).collect();
             told.add(&results?, context);
             Ok(())
         };
-        in_threads(rows, &common, None, results)?;
+        in_threads(rows, (&common, standing), None, results)?;
         return Ok(told.answer(json!({ "dry_run": true }), "Would issue"));
     }
 
-    let folder = Folder::open(&out, &input, &terms, count)?;
+    let folder = Folder::open(&out, &input, &common.fingerprint(), count)?;
     let done = ledger.last_row(folder.batch())?;
     let mut told = Told::new(count, done);
     folder.repair(&ledger, done, &mut |result| told.count(result))?;
@@ -111,7 +90,7 @@ pub(super) fn run(file: &Path, arguments: Issue, context: &mut Context<'_>) -> R
     let signer = home.signer(Role::TokenSigner, &mut context.keyring)?.for_many();
     let rows = Rows::open(file)?.zip(1..).skip(usize::try_from(done).unwrap_or(usize::MAX));
     let mut writer = Writer { folder: &folder, common: &common, signer: &signer, waiting: Vec::new(), since: None };
-    in_threads(rows, &common, Some(&signer), |chunk, is_last| {
+    in_threads(rows, (&common, standing), Some(&signer), |chunk, is_last| {
         if let Some(results) = writer.take(chunk, is_last, &mut ledger)? {
             told.add(&results, context);
         }
@@ -147,7 +126,7 @@ type Chunk<T> = (usize, Vec<T>);
 /// nothing and `true`. However many rows there are, only so many are under way at once.
 fn in_threads(
     rows: impl Iterator<Item = (Result<Row, Error>, u64)> + Send,
-    common: &Common<'_>,
+    (common, standing): (&Common<'_>, Standing),
     signer: Option<&Signer>,
     mut take: impl FnMut(Vec<Made>, bool) -> Result<(), Error>,
 ) -> Result<(), Error> {
@@ -168,7 +147,7 @@ fn in_threads(
         for _ in 0..workers {
             let (to_writer, from_reader) = (to_writer.clone(), &from_reader);
             scope.spawn(move || {
-                let (mut worker, mut is_over) = (Worker::new(common, signer), false);
+                let (mut worker, mut is_over) = (Worker::new(common, standing, signer), false);
                 loop {
                     let next = from_reader.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok((place, chunk)) = next else { return };
@@ -257,37 +236,16 @@ impl Writer<'_> {
     /// Entries and results in one transaction, the tokens after it.
     fn enter(&self, group: Vec<Made>, ledger: &mut Ledger) -> Result<Vec<RowResult>, Error> {
         let writing = ledger.begin()?;
-        self.common.certificates.check_signer(&writing)?;
-        let approvals_demanded = writing.approvals_demanded()?;
+        let mut worker = Worker::new(self.common, Standing::read(self.common, &writing)?, Some(self.signer));
         let now = clock::now()?;
         writing.read_customers(&group.iter().filter_map(Made::customer).collect())?;
-        let mut worker = Worker::new(self.common, Some(self.signer));
         let (mut results, mut tokens) = (Vec::with_capacity(group.len()), Vec::new());
         let (first, last) = (group.first().map_or(0, |made| made.number), group.last().map_or(0, |made| made.number));
         for made in group {
-            let made = worker.confirm(made, &writing, approvals_demanded)?;
-            let mut result = RowResult { row: made.number, reference: made.reference, ..RowResult::default() };
-            match made.outcome {
-                RowOutcome::Signed(signed) => {
-                    result.entry = Some(append(&writing, &signed, now)?);
-                    result.outcome = RowResult::ISSUED.to_owned();
-                    let Body::TokenIssued { id, revision, product, digest, token, .. } = signed.entry else {
-                        return Err(Error::NotWhatWasMeant);
-                    };
-                    result.file = self.folder.file(made.number, &id, &product);
-                    (result.token, result.version, result.sha256) = (id, Some(revision), digest);
-                    tokens.push(token);
-                }
-                RowOutcome::Refused { code, message, entry } => {
-                    if let Some(entry) = entry {
-                        writing.append(now, &entry)?;
-                    }
-                    result.outcome = RowResult::REFUSED.to_owned();
-                    (result.code, result.message) = (code.to_owned(), message);
-                }
-                RowOutcome::Checked(..) | RowOutcome::Again(_) => return Err(Error::NotWhatWasMeant),
-            }
+            let made = worker.confirm(made, &writing)?;
+            let (result, token) = enter(made, &writing, now, Some(self.folder))?;
             results.push(result);
+            tokens.extend(token);
         }
         let (issued, all) = (tokens.len() as u64, results.len() as u64);
         writing.append(
@@ -312,13 +270,41 @@ impl Writer<'_> {
     }
 }
 
-/// Enters a token, and its customer where that is new or has another name.
-fn append(writing: &Writing<'_>, signed: &Signed, now: Time) -> Result<i64, Error> {
-    let Body::TokenIssued { customer, .. } = &signed.entry else { return Err(Error::NotWhatWasMeant) };
-    if writing.customer(customer)?.as_ref() != Some(&signed.customer) {
-        writing.keep_customer(customer, &signed.customer)?;
+/// Enters a token, and its customer where that is new or has another name, or that it was refused. Returns the result, with
+/// the name of a file where the token goes into a folder, and DER of the token.
+fn enter(
+    made: Made,
+    writing: &Writing<'_>,
+    now: Time,
+    folder: Option<&Folder>,
+) -> Result<(RowResult, Option<Vec<u8>>), Error> {
+    let mut result = RowResult { row: made.number, reference: made.reference, ..RowResult::default() };
+    match made.outcome {
+        RowOutcome::Signed(signed) => {
+            let Signed { entry, customer: row, .. } = *signed;
+            let Body::TokenIssued { customer, .. } = &entry else { return Err(Error::NotWhatWasMeant) };
+            if writing.customer(customer)?.as_ref() != Some(&row) {
+                writing.keep_customer(customer, &row)?;
+            }
+            result.entry = Some(writing.append(now, &entry)?);
+            result.outcome = RowResult::ISSUED.to_owned();
+            let Body::TokenIssued { id, revision, product, digest, token, .. } = entry else {
+                return Err(Error::NotWhatWasMeant);
+            };
+            result.file = folder.map(|folder| folder.file(result.row, &id, &product)).unwrap_or_default();
+            (result.token, result.version, result.sha256) = (id, Some(revision), digest);
+            Ok((result, Some(token)))
+        }
+        RowOutcome::Refused { code, message, entry } => {
+            if let Some(entry) = entry {
+                writing.append(now, &entry)?;
+            }
+            result.outcome = RowResult::REFUSED.to_owned();
+            (result.code, result.message) = (code.to_owned(), message);
+            Ok((result, None))
+        }
+        RowOutcome::Checked(..) | RowOutcome::Again(_) => Err(Error::NotWhatWasMeant),
     }
-    writing.append(now, &signed.entry)
 }
 
 /// How far it is, and what a person hears of it.

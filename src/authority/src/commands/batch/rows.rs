@@ -9,6 +9,7 @@ use csv_core::ReadRecordResult;
 use std::{
     fs::File,
     io::{BufRead, BufReader},
+    os::fd::AsFd,
     path::{Path, PathBuf},
 };
 
@@ -22,7 +23,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// A row, or why it cannot be read.
 pub(super) type Row = Result<Cells, String>;
 
-/// The rows of a file.
+/// The rows of a file or of standard input.
 pub(super) struct Rows {
     path: PathBuf,
     input: BufReader<File>,
@@ -61,6 +62,13 @@ impl Rows {
             rows.format = Format::Csv { reader, columns };
         }
         Ok(rows)
+    }
+
+    /// Lines of JSON on standard input, each as soon as it is there.
+    pub(super) fn of_standard_input() -> Result<Self, Error> {
+        let path = PathBuf::from("standard input");
+        let file = std::io::stdin().as_fd().try_clone_to_owned().map_err(|fault| Error::file(&path, fault))?;
+        Ok(Self { path, input: BufReader::new(file.into()), format: Format::JsonLines, record: Default::default() })
     }
 
     /// The names of the columns; none where each row has its own.

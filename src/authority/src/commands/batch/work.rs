@@ -6,18 +6,21 @@ use super::{
     rows::Row,
 };
 use crate::{
+    args::Issue,
     clock,
     commands::{
         issue::{Certificates, Draft, HeldAgainst, Issuing, Known, New},
         refusal::Attempt,
     },
     error::Error,
+    home::Home,
     keys::Signer,
     ledger::{Body, CustomerRow, Ledger, Place, Writing},
     limits::Limits,
-    plan::IssuePlan,
+    plan::{self, IssuePlan},
     profile::Profile,
     random,
+    words::to_hex,
 };
 use countersign_common::{Octets, Token};
 use sha2::{Digest as _, Sha256};
@@ -29,15 +32,54 @@ const VERIFY_EACH: u32 = 512;
 /// What all rows have in common.
 pub(super) struct Common<'a> {
     pub(super) ledger: &'a Place,
-    pub(super) certificates: &'a Certificates,
-    pub(super) limits: &'a Limits,
+    certificates: Certificates,
+    pub(super) limits: Limits,
     /// The terms where a row is silent.
-    pub(super) profile: &'a Profile,
-    pub(super) for_newer_verifier: bool,
-    pub(super) newest_list: Option<u64>,
-    pub(super) approvals_demanded: u8,
+    profile: Profile,
+    for_newer_verifier: bool,
     /// The salt of a new customer comes from it, so that workers agree on it.
-    pub(super) seed: [u8; 32],
+    seed: [u8; 32],
+}
+
+impl<'a> Common<'a> {
+    pub(super) fn read(home: &'a Home, arguments: Issue) -> Result<Self, Error> {
+        if arguments.supersedes.is_some() {
+            return Err(Error::Usage("what a token supersedes is said by its row".to_owned()));
+        }
+        let for_newer_verifier = arguments.for_newer_verifier;
+        let mut profile = arguments.profile.as_deref().map_or_else(|| Ok(Profile::default()), Profile::read)?;
+        plan::override_by_flags(&mut profile, arguments)?;
+        Ok(Self {
+            ledger: home.ledger_place(),
+            certificates: Certificates::read(home)?,
+            limits: Limits::read(home.path())?,
+            profile,
+            for_newer_verifier,
+            seed: random::octets()?,
+        })
+    }
+
+    /// What tells a batch with these terms from one with others.
+    pub(super) fn fingerprint(&self) -> String {
+        to_hex(&Sha256::digest(format!("{:?} {}", self.profile, self.for_newer_verifier)))
+    }
+}
+
+/// What the ledger says about all tokens at a time.
+#[derive(Clone, Copy)]
+pub(super) struct Standing {
+    /// The number of the newest token list.
+    newest_list: Option<u64>,
+    /// How many approvals the anchors in force demand.
+    approvals_demanded: u8,
+}
+
+impl Standing {
+    /// Refuses where the token signer in use is revoked.
+    pub(super) fn read(common: &Common<'_>, writing: &Writing<'_>) -> Result<Self, Error> {
+        common.certificates.check_signer(writing)?;
+        Ok(Self { newest_list: writing.newest_token_list()?, approvals_demanded: writing.approvals_demanded()? })
+    }
 }
 
 /// What was made of a row.
@@ -84,6 +126,8 @@ pub(super) struct Signed {
     is_named: bool,
     /// The token that it follows.
     supersedes: Option<Octets<16>>,
+    /// How many approvals were demanded when it was made: none came with it.
+    approvals_demanded: u8,
     /// To make it again from.
     cells: Cells,
 }
@@ -91,6 +135,7 @@ pub(super) struct Signed {
 /// Makes tokens of rows.
 pub(super) struct Worker<'a> {
     common: &'a Common<'a>,
+    pub(super) standing: Standing,
     /// None where rows are only checked.
     signer: Option<&'a Signer>,
     columns: Columns,
@@ -100,8 +145,8 @@ pub(super) struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    pub(super) fn new(common: &'a Common<'a>, signer: Option<&'a Signer>) -> Self {
-        Self { common, signer, columns: Columns::new(), ledger: None, unverified: 0 }
+    pub(super) fn new(common: &'a Common<'a>, standing: Standing, signer: Option<&'a Signer>) -> Self {
+        Self { common, standing, signer, columns: Columns::new(), ledger: None, unverified: 0 }
     }
 
     /// Makes the token of a row. An error is one of the authority, not of the row.
@@ -111,7 +156,7 @@ impl<'a> Worker<'a> {
         let outcome = match planned {
             Ok((plan, cells)) => {
                 let known = self.known(&plan)?;
-                match self.draft(&plan, known, self.common.approvals_demanded) {
+                match self.draft(&plan, known) {
                     // Another row may name the customer.
                     Err(Error::CustomerName(_)) => Outcome::Again(cells),
                     Err(error) => refused(error, &plan.customer)?,
@@ -125,12 +170,12 @@ impl<'a> Worker<'a> {
         Ok(Made { number, reference, outcome })
     }
 
-    /// Holds what was made against the ledger that is written to, and makes it again where that has something else by
-    /// now.
-    pub(super) fn confirm(&mut self, made: Made, writing: &Writing<'_>, approvals_demanded: u8) -> Result<Made, Error> {
+    /// Holds what was made against the ledger that is written to, whose standing this worker has, and makes it again
+    /// where that has something else by now.
+    pub(super) fn confirm(&mut self, made: Made, writing: &Writing<'_>) -> Result<Made, Error> {
         let cells = match made.outcome {
             Outcome::Signed(signed) => {
-                if approvals_demanded <= self.common.approvals_demanded && signed.holds(writing)? {
+                if self.standing.approvals_demanded <= signed.approvals_demanded && signed.holds(writing)? {
                     return Ok(Made { outcome: Outcome::Signed(signed), ..made });
                 }
                 signed.cells
@@ -138,15 +183,20 @@ impl<'a> Worker<'a> {
             Outcome::Again(cells) => cells,
             outcome => return Ok(Made { outcome, ..made }),
         };
-        let outcome = match self.plan(&cells) {
-            Ok(plan) => match self.draft(&plan, Known::read(&plan, writing)?, approvals_demanded) {
-                Ok(draft) => self.sign(cells, &plan, draft)?,
-                Err(error) => refused(error, &plan.customer)?,
+        Ok(Made { outcome: self.make_now(Ok(cells), writing)?, ..made })
+    }
+
+    /// Makes the token of a row from the ledger that is written to, whose standing this worker has.
+    pub(super) fn make_now(&mut self, row: Row, writing: &Writing<'_>) -> Result<Outcome, Error> {
+        let planned = row.map_err(Error::BatchRow).and_then(|cells| Ok((self.plan(&cells)?, cells)));
+        match planned {
+            Ok((plan, cells)) => match self.draft(&plan, Known::read(&plan, writing)?) {
+                Ok(draft) => self.sign(cells, &plan, draft),
+                Err(error) => refused(error, &plan.customer),
             },
-            // Such as one whose time has run out meanwhile.
-            Err(error) => refused(error, "")?,
-        };
-        Ok(Made { outcome, ..made })
+            // Also one whose time has run out meanwhile.
+            Err(error) => refused(error, ""),
+        }
     }
 
     /// The same for a dry run: what a ledger would have is what the rows before say of customers.
@@ -160,7 +210,7 @@ impl<'a> Worker<'a> {
             Outcome::Again(cells) => match self.plan(&cells) {
                 Ok(plan) => {
                     let known = Known { customer: customers.get(&plan.customer).cloned(), earlier: None };
-                    match self.draft(&plan, known, self.common.approvals_demanded) {
+                    match self.draft(&plan, known) {
                         Ok(draft) => checked(draft),
                         Err(error) => refused(error, &plan.customer)?,
                     }
@@ -187,7 +237,7 @@ impl<'a> Worker<'a> {
         let mut terms = self.columns.terms(cells).map_err(Error::BatchRow)?;
         terms.for_newer_verifier = self.common.for_newer_verifier;
         let Common { certificates, limits, profile, .. } = self.common;
-        IssuePlan::new((*profile).clone(), terms, limits.defaults(), clock::now()?, &certificates.holder_root)
+        IssuePlan::new(profile.clone(), terms, limits.defaults(), clock::now()?, &certificates.holder_root)
     }
 
     fn known(&mut self, plan: &IssuePlan) -> Result<Known, Error> {
@@ -200,8 +250,9 @@ impl<'a> Worker<'a> {
         Ok(Known { customer: ledger.customer(&plan.customer)?, earlier })
     }
 
-    fn draft(&self, plan: &IssuePlan, known: Known, approvals_demanded: u8) -> Result<Draft, Error> {
-        let Common { certificates, limits, newest_list, .. } = *self.common;
+    fn draft(&self, plan: &IssuePlan, known: Known) -> Result<Draft, Error> {
+        let Common { certificates, limits, .. } = self.common;
+        let Standing { newest_list, approvals_demanded } = self.standing;
         let against = HeldAgainst { limits, certificates, newest_list, approvals_demanded };
         let salt = Sha256::new().chain_update(self.common.seed).chain_update(&plan.customer).finalize();
         let new = New { id: Octets(random::octets()?), salt: Octets(salt.into()) };
@@ -218,7 +269,7 @@ impl<'a> Worker<'a> {
             body: &draft.body,
             approvals: &[],
             needed: 0,
-            certificates: self.common.certificates,
+            certificates: &self.common.certificates,
             for_newer_verifier: self.common.for_newer_verifier,
         };
         let object = issuing.sign(signer, clock::now()?)?;
@@ -233,6 +284,7 @@ impl<'a> Worker<'a> {
             customer: CustomerRow { name: customer.name, salt: binding.salt },
             is_named: plan.customer_name.is_some(),
             supersedes: plan.supersedes,
+            approvals_demanded: self.standing.approvals_demanded,
             cells,
         })))
     }
