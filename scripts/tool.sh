@@ -6,5 +6,6 @@ set -eu
 
 if ! command -v "$1" >/dev/null 2>&1; then
     echo "Installing $1 $2 with cargo; this takes some minutes."
-    cargo install --quiet --locked --version "$2" "$1"
+    # Built to run for seconds.
+    cargo install --quiet --debug --locked --version "$2" "$1"
 fi
