@@ -6,6 +6,7 @@ use crate::{
     support::{Desk, LEDGER_PASSPHRASE, PASSPHRASE, expect_said, plain_token},
 };
 use countersign_testkit::{Algorithm, Card, CardOptions, LoggedCommand, Output, Stack, TestAuthority};
+use serde_json::Value;
 
 /// VERIFY with a PIN.
 fn shows_pin(command: &LoggedCommand) -> bool {
@@ -412,4 +413,29 @@ fn a_batch_goes_on_after_its_card_was_gone() {
         assert_eq!((tokens.len(), of_batch), (9, 9), "{listed}");
         card.remove();
     }
+}
+
+/// One order after the other, each with the PIN in 9C; the one whose card is gone is neither answered nor entered.
+#[test]
+fn a_stream_of_orders_ends_with_its_card() {
+    let stack = Stack::start(1).expect("a stack");
+    let (desk, card, state) = signing_card(&stack);
+    card.remove();
+    let entries = desk.entries();
+    let mut card = stack.insert(0, CardOptions::new().state(state.path()).leave_on(0x87, 4));
+    let mut stream = with_card(&desk, &stack, CARD_PIN, &plain_token(&["--stream", "--json"])).on_pipes();
+    for number in 1..=3 {
+        stream.say(&format!("{{\"reference\": \"{number}\"}}"));
+        let answer: Value = serde_json::from_str(&stream.hear().expect("an answer")).expect("JSON");
+        assert_eq!(answer["outcome"], "issued", "{answer}");
+        desk.write(&format!("{number}.pem"), answer["pem"].as_str().expect("a token"));
+        accepted(&desk, &format!("{number}.pem"), true);
+    }
+    stream.say("{}");
+    let error: Value = serde_json::from_str(&stream.hear().expect("an error")).expect("JSON");
+    assert_eq!(error["error"]["code"], "CS-5006", "{error}");
+    card.wait_until_left();
+    let _ = stream.finish().expect_code(3);
+    assert_eq!(desk.entries(), entries + 3);
+    desk.run(&["ledger", "verify"]).expect_code(0);
 }
