@@ -160,7 +160,20 @@ fn a_revoked_signer_ends_the_stream() {
     assert_eq!(json_of(&late.stdout_text())["error"]["code"], "CS-7053");
 }
 
-/// Limits and approvals hold as for single tokens.
+/// What the anchors in force demand holds from the next order on.
+#[test]
+fn approvals_that_are_demanded_meanwhile_hold_for_the_next_order() {
+    let desk = desk();
+    let mut stream = stream(&desk, &[]);
+    token(&desk, &ask(&mut stream, &order("before")));
+    desk.with_passphrase(&["anchors", "update", "--approvals", "2", "--out", "anchors-1.pem"]).expect_code(0);
+    desk.run(&["anchors", "adopt", "anchors-1.pem"]).expect_code(0);
+    assert_eq!(ask(&mut stream, &order("after"))["code"], "CS-7076");
+    let _ = stream.finish().expect_code(1);
+    assert_eq!(issued(&desk).len(), 1);
+}
+
+/// Approvals are needed as for single tokens.
 #[test]
 fn an_order_needs_what_each_token_needs() {
     let desk = desk();

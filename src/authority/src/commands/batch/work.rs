@@ -31,7 +31,7 @@ const VERIFY_EACH: u32 = 512;
 
 /// What all rows have in common.
 pub(super) struct Common<'a> {
-    pub(super) ledger: &'a Place,
+    ledger: &'a Place,
     certificates: Certificates,
     pub(super) limits: Limits,
     /// The terms where a row is silent.
